@@ -1,0 +1,37 @@
+/**
+ * One spelling of tests for both engines: node:test in Node, mocha under web-test-runner in the
+ * browser. The protocol suite runs unchanged in both.
+ */
+import { assert } from 'chai'
+
+type Body = () => void | Promise<void>
+interface Suite {
+  describe(name: string, body: () => void): void
+  it(name: string, body: Body): void
+  before(body: Body): void
+  after(body: Body): void
+  beforeEach(body: Body): void
+  afterEach(body: Body): void
+}
+
+export const inNode = 'process' in globalThis
+
+async function load(): Promise<Suite> {
+  if (!inNode) return globalThis as unknown as Suite
+  return (await import(/* @vite-ignore */ 'node:test'.slice())) as unknown as Suite
+}
+
+export const { describe, it, before, after, beforeEach, afterEach } = await load()
+export { assert }
+
+/** Asserts that `work` rejects (or throws) a SottoError of this code, and returns it. */
+export async function fails(code: string, work: () => unknown): Promise<Error> {
+  try {
+    await work()
+  } catch (error) {
+    assert.instanceOf(error, Error)
+    assert.equal((error as { code?: string }).code, code, (error as Error).stack ?? '')
+    return error as Error
+  }
+  return assert.fail(`expected a SottoError ${code}, but nothing was thrown`)
+}

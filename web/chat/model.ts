@@ -1,0 +1,182 @@
+/**
+ * What a screen needs to know, as plain values: the page and the terminal both draw from these
+ * and from nothing else. Every snapshot is a new object; parts that did not change keep their
+ * identity.
+ */
+
+/** Hex of a room's 16 bytes. */
+export type RoomId = string & { readonly brand: 'RoomId' }
+/** Hex of the 16 random bytes that name one message of one sender. */
+export type MessageId = string & { readonly brand: 'MessageId' }
+
+export interface ChatState {
+  readonly me: Me
+  readonly connection: ConnectionState
+  /** The lobby first, then private rooms, latest activity first. */
+  readonly rooms: readonly RoomView[]
+  /** Everyone the endpoint told of, oneself included; online first, then by name. */
+  readonly people: readonly PersonView[]
+  /** What the person has to know, newest first, until it is dismissed or decided. */
+  readonly notices: readonly Notice[]
+  /** The newest handshake of this very connection, step by step as it happens. */
+  readonly handshake: HandshakeView | undefined
+}
+
+export interface Me {
+  readonly user: string
+  /** Hex SHA-256 of the identity's SPKI, 64 digits. */
+  readonly fingerprint: string
+  /** Hex, 32 digits. */
+  readonly device: string
+  /** False until the identity has been exported once: it exists nowhere else. */
+  readonly backedUp: boolean
+}
+
+export type ConnectionState =
+  | { readonly phase: 'connecting' }
+  | { readonly phase: 'handshake' }
+  /** The endpoint wants registration data or passwords first. */
+  | { readonly phase: 'admission'; readonly needs: 'register' | 'login'; readonly text: string }
+  | { readonly phase: 'online'; readonly resumed: boolean; readonly since: number }
+  /** Not connected; the next try is at `retryAt` (ms since 1970), if one is planned. */
+  | { readonly phase: 'offline'; readonly text: string; readonly retryAt: number | undefined }
+  /** Ended for good until the person decides: see the blocking notice. */
+  | { readonly phase: 'stopped'; readonly text: string }
+
+export interface RoomView {
+  readonly room: RoomId
+  readonly kind: 'lobby' | 'private'
+  /** "Lobby", or the other person's name. */
+  readonly title: string
+  /** Who can read what is written now, by the group's own tree: never what the endpoint says. */
+  readonly readers: readonly Reader[]
+  readonly phase: 'joining' | 'ready' | 'repairing' | 'alarm' | 'gone'
+  /** In words, when `phase` is not `ready`: what is going on and why. */
+  readonly text: string
+  readonly unread: number
+  readonly lastActivity: number
+  /** Number of items in the room's timeline: `timeline(room, from, to)` gives them. */
+  readonly length: number
+  /** What the group's cryptography runs on, for the screen: suite, and native or library. */
+  readonly crypto: string
+}
+
+export interface Reader {
+  readonly user: string
+  readonly fingerprint: string
+  readonly devices: number
+  readonly me: boolean
+  readonly trust: Trust
+}
+
+/** pinned: key seen before; verified: compared by the person; changed: not the pinned key. */
+export type Trust = 'pinned' | 'verified' | 'changed'
+
+export interface PersonView {
+  readonly user: string
+  readonly fingerprint: string
+  readonly online: boolean
+  readonly me: boolean
+  readonly trust: Trust
+  /** The private room with this person, if there is one. */
+  readonly room: RoomId | undefined
+}
+
+export type TimelineItem = MessageView | SystemView
+
+export interface MessageView {
+  readonly kind: 'text'
+  readonly id: MessageId
+  readonly from: string
+  readonly mine: boolean
+  readonly text: string
+  /** Milliseconds since 1970 by the sender's clock. */
+  readonly at: number
+  /** received: somebody else's. waiting: no connection yet. sent: acknowledged and durable. */
+  readonly state: 'received' | 'waiting' | 'sending' | 'sent' | 'failed'
+  /** Why it failed and what to do; empty otherwise. */
+  readonly reason: string
+}
+
+export interface SystemView {
+  readonly kind: 'system'
+  readonly id: string
+  readonly text: string
+  readonly at: number
+}
+
+export interface Notice {
+  readonly id: string
+  readonly kind: 'info' | 'warning' | 'mitm'
+  readonly title: string
+  /** What was seen, in plain words. */
+  readonly seen: string
+  /** What to do. */
+  readonly advice: string
+  /** Blocks the whole page until one of `choices` is taken. */
+  readonly blocking: boolean
+  /** For `blocking`: label and what `decide` takes. Others are simply dismissed. */
+  readonly choices: readonly {
+    readonly choice: string
+    readonly label: string
+    readonly danger: boolean
+  }[]
+}
+
+export interface HandshakeView {
+  readonly mode: 'full' | 'resumed' | undefined
+  readonly done: boolean
+  /** Milliseconds from the first byte sent to done, or to now. */
+  readonly ms: number
+  readonly steps: readonly HandshakeStep[]
+  /** Hex of the last transcript hash: both sides have the same when done. */
+  readonly transcript: string
+}
+
+/** One step as it happened. Never holds a secret: sizes, public values and hashes only. */
+export interface HandshakeStep {
+  readonly name: string
+  /** out: we sent it; in: we received it; own: computed here, nothing on the wire. */
+  readonly direction: 'out' | 'in' | 'own'
+  /** Bytes on the wire; 0 for own. */
+  readonly bytes: number
+  /** What this step proves or does, in one sentence for people. */
+  readonly proves: string
+  /** Public fields, ready to show. */
+  readonly fields: readonly {
+    readonly name: string
+    readonly value: string
+    readonly bytes: number
+  }[]
+  /** Hex transcript hash after this step, or empty. */
+  readonly transcript: string
+  /** Milliseconds since the handshake began. */
+  readonly at: number
+}
+
+/** What a screen may ask for. Implemented by `Chat`; 'change' is dispatched on every new state. */
+export interface ChatModel extends EventTarget {
+  readonly state: ChatState
+  /** Items [from, to) of a room's timeline, oldest first. Those at hand come at once. */
+  timeline(
+    room: RoomId,
+    from: number,
+    to: number,
+  ): readonly TimelineItem[] | Promise<readonly TimelineItem[]>
+  /** Sends to a room; resolves when the message is safely in the outbox. */
+  send(room: RoomId, text: string): Promise<MessageId>
+  retry(room: RoomId, id: MessageId): Promise<void>
+  discard(room: RoomId, id: MessageId): Promise<void>
+  /** Opens (or makes) the private room with a person. Rejects with SottoError for people. */
+  openPrivate(user: string): Promise<RoomId>
+  leave(room: RoomId): Promise<void>
+  markRead(room: RoomId): void
+  /** Connects, and stays so until `disconnect`. */
+  connect(): void
+  /** Says goodbye with an authenticated close; the outbox stays. */
+  disconnect(): Promise<void>
+  /** Answers a `phase: 'admission'`. Rejects with the endpoint's text. */
+  admit(passwords: { serverPassword?: string; accountPassword?: string }): Promise<void>
+  dismiss(notice: string): void
+  decide(notice: string, choice: string): Promise<void>
+}
