@@ -1,0 +1,146 @@
+/**
+ * `npm test`: everything that CI runs, and one plain line at the end. With names, only those
+ * stages: `node test/run.ts check node chromium`. `--full` runs the full counts of the attack,
+ * fault and fuzz tables instead of samples.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, globSync } from 'node:fs'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { fileURLToPath } from 'node:url'
+import { installMissing } from './support/install.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface Count {
+  passed: number
+  failed: number
+}
+
+/** Runs a command, shows what it prints, and resolves to its exit code and its output. */
+function command(
+  name: string,
+  args: readonly string[],
+  env = {},
+): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(name, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    const show = (chunk: Buffer): void => {
+      output += chunk
+      process.stdout.write(chunk)
+    }
+    child.stdout.on('data', show)
+    child.stderr.on('data', show)
+    child.on('error', (error) => resolve({ code: 1, output: String(error) }))
+    child.on('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+}
+
+/** A command that is one test: it passes when it exits with 0. */
+async function one(name: string, ...args: string[]): Promise<Count> {
+  const { code, output } = await command(name, args)
+  if (code !== 0 && output === '') console.log(`${name} ${args.join(' ')} failed`)
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+}
+
+/** A command that counts for itself, in the same closing line as ours. */
+async function counting(name: string, args: readonly string[], env = {}): Promise<Count> {
+  const { code, output } = await command(name, args, env)
+  const lines = [...output.matchAll(/(\d+) passed, (\d+) failed/g)]
+  const last = lines.at(-1)
+  const count = { passed: Number(last?.[1] ?? 0), failed: Number(last?.[2] ?? 0) }
+  // The exit code has the last word: a suite that could not be loaded counts no test.
+  if (count.failed === 0 && (code !== 0 || count.passed === 0)) count.failed = 1
+  return count
+}
+
+async function nodeTests(patterns: readonly string[], concurrency: number): Promise<Count> {
+  const count = { passed: 0, failed: 0 }
+  const files = globSync(patterns, { cwd: root }).map((file) => `${root}${file}`)
+  const stream = run({
+    files: files.sort(),
+    concurrency,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
+  const suites = new Set<string>()
+  stream.on('test:pass', (test) => {
+    if (test.details.type !== 'suite') count.passed += 1
+  })
+  stream.on('test:fail', (test) => {
+    if (test.details.type !== 'suite') count.failed += 1
+    else suites.add(test.name)
+  })
+  stream.compose(spec()).pipe(process.stdout, { end: false })
+  await new Promise((resolve) => stream.on('end', resolve))
+  // A suite that fails outside its tests (a hook, a crash while loading) is a failure too.
+  if (count.failed === 0) count.failed = suites.size
+  return count
+}
+
+/** Every stage in the order in which it runs. The page is built before what opens it. */
+const STAGES: Record<string, () => Promise<Count>> = {
+  types: () => one('tsc', '-p', '.'),
+  lint: () => one('biome', 'check', '--config-path=.biome.json', '.'),
+  build: () => one('vite', 'build', '--config', 'web/vite.config.ts', '--logLevel', 'warn'),
+  node: () => nodeTests(['test/{project,protocol,chat,endpoint,relay,peer}/**/*.test.ts'], 2),
+  python: async () => {
+    const python = '/usr/bin/python3'
+    if (!existsSync('/usr/lib/python3/dist-packages/cryptography')) {
+      console.log('The second implementation of the vectors was not run: no python3-cryptography.')
+      return { passed: 0, failed: 0 }
+    }
+    const count = { passed: 0, failed: 0 }
+    for (const script of globSync('test/vectors/check*.py', { cwd: root }).sort()) {
+      const more = await counting(python, [script])
+      count.passed += more.passed
+      count.failed += more.failed
+    }
+    return count
+  },
+  chromium: () => counting('web-test-runner', ['--config', 'test/web-test-runner.config.mjs']),
+  firefox: () => {
+    if (!existsSync('/usr/bin/firefox-esr') && !existsSync('/usr/bin/firefox')) {
+      console.log('The protocol suite was not run in Firefox: there is none.')
+      return Promise.resolve({ passed: 0, failed: 0 })
+    }
+    return counting('web-test-runner', ['--config', 'test/web-test-runner.config.mjs'], {
+      SOTTO_BROWSER: 'firefox',
+    })
+  },
+  attack: () => nodeTests(['test/attack/**/*.test.ts'], 2),
+  fault: () => nodeTests(['test/fault/**/*.test.ts'], 1),
+  story: () => nodeTests(['test/story/**/*.test.ts'], 1),
+}
+
+async function main(): Promise<number> {
+  const names = process.argv.slice(2).filter((argument) => argument !== '--full')
+  if (process.argv.includes('--full')) process.env.SOTTO_FULL = '1'
+  const unknown = names.find((name) => !(name in STAGES))
+  if (unknown !== undefined) {
+    console.error(`No stage "${unknown}". There are: ${Object.keys(STAGES).join(', ')}.`)
+    return 2
+  }
+  installMissing()
+  const total = { passed: 0, failed: 0 }
+  const times: string[] = []
+  for (const [name, stage] of Object.entries(STAGES)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    console.log(`\n── ${name}`)
+    const start = performance.now()
+    const count = await stage()
+    total.passed += count.passed
+    total.failed += count.failed
+    const seconds = ((performance.now() - start) / 1000).toFixed(0)
+    times.push(`${name} ${count.passed}/${count.passed + count.failed} in ${seconds} s`)
+  }
+  console.log(`\n${times.join(' · ')}\n`)
+  console.log(`${total.passed} passed, ${total.failed} failed`)
+  return total.failed === 0 && total.passed > 0 ? 0 : 1
+}
+
+process.exit(await main())

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url'
+import { esbuildPlugin } from '@web/dev-server-esbuild'
+import { chromeLauncher } from '@web/test-runner'
+import { chromium, chromiumFlags } from './support/browsers.ts'
+import { firefoxLauncher } from './support/firefox_launcher.ts'
+
+/** The suites that run in browsers: all that need no Node. `SOTTO_BROWSER=firefox` changes engine. */
+const firefox = process.env.SOTTO_BROWSER === 'firefox'
+
+export default {
+  rootDir: fileURLToPath(new URL('..', import.meta.url)),
+  files: firefox
+    ? ['test/protocol/**/*.test.ts', '!**/*.node.test.ts']
+    : ['test/{protocol,ui,io}/**/*.test.ts', '!**/*.node.test.ts'],
+  nodeResolve: true,
+  concurrency: firefox ? 1 : 2,
+  concurrentBrowsers: 1,
+  browserStartTimeout: 60_000,
+  testsStartTimeout: 60_000,
+  testsFinishTimeout: 180_000,
+  testFramework: { config: { timeout: 60_000 } },
+  browsers: [
+    firefox
+      ? firefoxLauncher()
+      : chromeLauncher({ launchOptions: { executablePath: chromium(), args: chromiumFlags } }),
+  ],
+  plugins: [
+    esbuildPlugin({
+      ts: true,
+      target: 'es2022',
+      tsconfig: fileURLToPath(new URL('../tsconfig.json', import.meta.url)),
+    }),
+  ],
+}
