@@ -1,0 +1,62 @@
+/**
+ * `npm run bench`: every figure that the README states, each beside its peer in the same run.
+ * `--json FILE` also writes them; other arguments name the groups to run.
+ */
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Figure, reached } from './figure.ts'
+
+/** One module a group; each exports `bench`. Imported late, so that one group needs no other. */
+const GROUPS: Record<string, () => Promise<{ bench: () => Promise<readonly Figure[]> }>> = {
+  handshake: () => import('./handshake.ts'),
+  record: () => import('./record.ts'),
+  fanout: () => import('./fanout.ts'),
+  idle: () => import('./idle.ts'),
+  store: () => import('./store.ts'),
+  page: () => import('./page.ts'),
+}
+
+function round(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+function line(figure: Figure): string {
+  const ratio = figure.ratio === undefined ? '' : `   ×${round(figure.ratio)} of ${figure.against}`
+  const goal =
+    figure.goal === undefined
+      ? ''
+      : `   goal ${'atLeast' in figure.goal ? `≥ ${figure.goal.atLeast}` : `≤ ${figure.goal.atMost}`}: ${reached(figure) ? 'reached' : 'MISSED'}`
+  return `  ${figure.name}: ${round(figure.value)} ${figure.unit}${ratio}${goal}`
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' } },
+})
+const unknown = positionals.find((name) => !(name in GROUPS))
+if (unknown !== undefined) {
+  console.error(`No group "${unknown}". There are: ${Object.keys(GROUPS).join(', ')}.`)
+  process.exit(2)
+}
+const figures: Figure[] = []
+for (const [name, load] of Object.entries(GROUPS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue
+  console.log(name)
+  const { bench } = await load()
+  for (const figure of await bench()) {
+    figures.push(figure)
+    console.log(line(figure))
+  }
+}
+if (values.json !== undefined) {
+  const rows = figures.map(({ name, value, unit, ratio, against, goal }) => ({
+    name,
+    value,
+    unit,
+    ratio: ratio ?? null,
+    against: against ?? null,
+    goal: goal ?? null,
+  }))
+  writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
+}
+process.exit(0)

@@ -1,0 +1,81 @@
+import { type Stack, startStack } from '../support/stack.ts'
+import { after, assert, before, describe, it } from '../support/suite.ts'
+import { Browser } from '../support/tabs.ts'
+
+describe('two tabs of one browser', () => {
+  let stack: Stack
+  let browser: Browser
+
+  before(async () => {
+    stack = await startStack()
+    browser = await Browser.start()
+  })
+  after(async () => {
+    await browser?.close()
+    await stack?.stop()
+  })
+
+  it('are two people who talk, in the lobby and in private', async () => {
+    const alice = await browser.join(stack.pageUrl, 'alice')
+    const bob = await browser.join(stack.pageUrl, 'bob')
+
+    await alice.say('hello from alice #1')
+    await bob.sees('hello from alice #1')
+    await bob.say('hello from bob #2')
+    await alice.sees('hello from bob #2')
+    assert.deepEqual(await alice.shown(/#\d/), ['#1', '#2'])
+    assert.deepEqual(await bob.shown(/#\d/), ['#1', '#2'])
+
+    await alice.people.getByText('bob', { exact: true }).click()
+    await alice.say('only for bob #3')
+    await alice.sees('only for bob #3')
+    await bob.say('/pm alice only for alice #4')
+    await bob.sees('only for bob #3')
+    await bob.sees('only for alice #4')
+    await alice.sees('only for alice #4')
+    assert.deepEqual(await alice.shown(/#\d/), ['#3', '#4'])
+
+    const carol = await browser.join(stack.pageUrl, 'carol')
+    await carol.say('hello from carol #5')
+    await carol.sees('hello from carol #5')
+    assert.notInclude(await carol.page.locator('body').innerText(), 'only for')
+    for (const tab of [alice, bob, carol]) assert.deepEqual(tab.complaints, [])
+    await Promise.all([alice, bob, carol].map((tab) => tab.page.close()))
+  })
+
+  it('see a name that somebody else has refused, and can pick another', async () => {
+    const dora = await browser.join(stack.pageUrl, 'dora')
+    const thief = await browser.open(stack.pageUrl)
+    await thief.start('DORA')
+    await thief.page
+      .getByText(/name may be taken|somebody else|another name/i)
+      .first()
+      .waitFor()
+    await Promise.all([dora, thief].map((tab) => tab.page.close()))
+  })
+})
+
+describe('ten tabs', () => {
+  it('see each message once and in one order', async () => {
+    const stack = await startStack()
+    const browser = await Browser.start()
+    try {
+      const names = Array.from({ length: 10 }, (_, i) => `person${i}`)
+      const tabs = []
+      for (const name of names) tabs.push(await browser.join(stack.pageUrl, name))
+      // All at once: the endpoint alone decides on the order.
+      await Promise.all(tabs.map((tab, i) => tab.say(`word <${i}>`)))
+      for (const tab of tabs)
+        for (const i of names.keys())
+          await tab.log.getByText(`word <${i}>`, { exact: true }).waitFor()
+      const [first, ...rest] = await Promise.all(tabs.map((tab) => tab.shown(/word <\d>/)))
+      assert.lengthOf(first ?? [], 10)
+      assert.lengthOf(new Set(first), 10)
+      for (const other of rest) assert.deepEqual(other, first)
+      for (const tab of tabs) assert.deepEqual(tab.complaints, [])
+    } finally {
+      await browser.close()
+      await stack.stop()
+    }
+  })
+})

@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core'
+import { chromiumFlags, chromium as chromiumPath } from './browsers.ts'
+
+/**
+ * One real Chromium with one browser profile on disk: its tabs share IndexedDB and Web Locks, as
+ * a person's tabs do. Drives the page by the accessible names that people with assistive
+ * technology use, and by nothing else.
+ */
+export class Browser {
+  readonly context: BrowserContext
+  readonly #directory: string
+  readonly #keep: boolean
+
+  private constructor(context: BrowserContext, directory: string, keep: boolean) {
+    this.context = context
+    this.#directory = directory
+    this.#keep = keep
+  }
+
+  /** `directory` is kept for another start when it is given; otherwise it is a fresh one. */
+  static async start(options: BrowserContextOptions = {}, directory?: string): Promise<Browser> {
+    const at = directory ?? (await mkdtemp(join(tmpdir(), 'sotto-chromium-')))
+    const context = await chromium.launchPersistentContext(at, {
+      executablePath: chromiumPath(),
+      args: chromiumFlags,
+      chromiumSandbox: false,
+      acceptDownloads: true,
+      ...options,
+    })
+    context.setDefaultTimeout(60_000)
+    return new Browser(context, at, directory !== undefined)
+  }
+
+  async open(link: string): Promise<Tab> {
+    const page = await this.context.newPage()
+    const tab = new Tab(page)
+    await page.goto(link)
+    return tab
+  }
+
+  /** Opens a tab, picks a name and waits until it is connected. */
+  async join(link: string, name: string): Promise<Tab> {
+    const tab = await this.open(link)
+    await tab.start(name)
+    await tab.online()
+    return tab
+  }
+
+  async close(): Promise<void> {
+    await this.context.close()
+    if (!this.#keep) await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+export class Tab {
+  readonly page: Page
+  /** Errors and warnings on the console: a healthy page has none. */
+  readonly complaints: string[] = []
+
+  constructor(page: Page) {
+    this.page = page
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.complaints.push(message.text())
+    })
+    page.on('pageerror', (error) => this.complaints.push(String(error)))
+  }
+
+  get log() {
+    return this.page.getByRole('log', { name: 'Messages' })
+  }
+
+  get people() {
+    return this.page.getByRole('list', { name: 'People' })
+  }
+
+  get connection() {
+    return this.page.getByRole('status', { name: 'Connection' })
+  }
+
+  get box() {
+    return this.page.getByRole('textbox', { name: 'Message' })
+  }
+
+  async start(name: string): Promise<void> {
+    await this.page.getByRole('textbox', { name: 'Name' }).fill(name)
+    await this.page.getByRole('button', { name: 'Start chatting' }).click()
+  }
+
+  /** Waits until the page says that it is connected and can send. */
+  async online(): Promise<void> {
+    await this.connection.filter({ hasText: /^\s*(Connected|Online)/i }).waitFor()
+    await this.box.waitFor()
+  }
+
+  /** Types and presses Enter, as a person does. */
+  async say(text: string): Promise<void> {
+    await this.box.fill(text)
+    await this.box.press('Enter')
+  }
+
+  /** Waits until the text stands in the open conversation. */
+  async sees(text: string): Promise<void> {
+    await this.log.getByText(text, { exact: true }).first().waitFor()
+  }
+
+  /** What stands in the open conversation of all that matches, in the order of the screen. */
+  async shown(pattern: RegExp): Promise<string[]> {
+    return (await this.log.innerText()).match(new RegExp(pattern, 'g')) ?? []
+  }
+
+  async openPanel(name: 'Identity' | 'Handshake'): Promise<void> {
+    await this.page.getByRole('button', { name, exact: true }).click()
+  }
+}
