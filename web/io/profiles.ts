@@ -1,0 +1,50 @@
+import { createStore, del, entries, set } from 'idb-keyval'
+import { databaseName } from './idb_storage.ts'
+
+/**
+ * The browser's list of profiles. It stands twice: in a database of its own, and as markers in
+ * localStorage, which the browser clears on other occasions. A marker without its database is how
+ * a wiped store is recognised.
+ */
+export interface ProfileEntry {
+  readonly id: string
+  readonly user: string
+  /** Milliseconds since 1970. */
+  readonly madeAt: number
+}
+
+const MARKER = 'sotto.profile.'
+
+/** Opens its database at the first use only. */
+const index = createStore('sotto', 'profiles')
+
+/** Every profile of this browser, oldest first. */
+export async function listProfiles(): Promise<ProfileEntry[]> {
+  const all = await entries<string, ProfileEntry>(index)
+  return all.map(([, entry]) => entry).sort((a, b) => a.madeAt - b.madeAt || (a.id < b.id ? -1 : 1))
+}
+
+/** Puts a profile into the list once its person has a name, or changes it. */
+export async function rememberProfile(entry: ProfileEntry): Promise<void> {
+  await set(entry.id, entry, index)
+  localStorage.setItem(MARKER + entry.id, entry.user)
+}
+
+/** Takes a deleted profile out of the list. */
+export async function forgetProfile(id: string): Promise<void> {
+  await del(id, index)
+  localStorage.removeItem(MARKER + id)
+}
+
+/**
+ * Profiles that were here and whose store the browser has wiped: the list or the database is
+ * gone. Their keys are lost here; an exported identity brings the person back.
+ */
+export async function wipedProfiles(): Promise<{ readonly id: string; readonly user: string }[]> {
+  const listed = new Set((await listProfiles()).map((entry) => entry.id))
+  const databases = new Set((await indexedDB.databases()).map((database) => database.name))
+  const markers = Object.keys(localStorage).filter((key) => key.startsWith(MARKER))
+  return markers
+    .map((key) => ({ id: key.slice(MARKER.length), user: localStorage.getItem(key) ?? '' }))
+    .filter(({ id }) => !listed.has(id) || !databases.has(databaseName(id)))
+}

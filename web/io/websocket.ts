@@ -1,0 +1,80 @@
+import type { Dial, Transport, TransportEnd } from '../chat/transport.ts'
+import type { Bytes } from '../protocol/bytes.ts'
+import { SottoError } from '../protocol/errors.ts'
+
+/** What browsers report when a connection ends without a close frame (RFC 6455, 7.1.5). */
+const ABNORMAL = 1006
+
+/** Frames over one WebSocket, one binary message each. */
+class WebSocketTransport implements Transport {
+  readonly closed: Promise<TransportEnd>
+  readonly #socket: WebSocket
+  readonly #frames: Bytes[] = []
+  #ended = false
+  #wake: (() => void) | undefined
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket
+    socket.onmessage = (event: MessageEvent<unknown>) => {
+      // Sotto has no text messages: whoever sends one does not speak the protocol.
+      if (event.data instanceof ArrayBuffer) this.#frames.push(new Uint8Array(event.data))
+      else socket.close()
+      this.#wake?.()
+    }
+    this.closed = new Promise((resolve) => {
+      socket.onclose = (event) => {
+        this.#ended = true
+        this.#wake?.()
+        resolve({ code: event.code, reason: event.reason })
+      }
+    })
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(frame as Bytes)
+  }
+
+  close(): void {
+    this.#socket.close(1000)
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Bytes> {
+    for (;;) {
+      const frame = this.#frames.shift()
+      if (frame !== undefined) yield frame
+      else if (this.#ended) return
+      else
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+    }
+  }
+}
+
+function unavailable(reason: string): SottoError {
+  return new SottoError('unavailable', reason || 'The relay can’t be reached.')
+}
+
+/** Dials the relay at `url` (`wss://…/ws`, or `ws://` on localhost). */
+export function dialWebSocket(url: string): Dial {
+  return (signal) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(unavailable(''))
+      const socket = new WebSocket(url)
+      socket.binaryType = 'arraybuffer'
+      const abort = () => socket.close()
+      signal.addEventListener('abort', abort, { once: true })
+      socket.onclose = (event) => {
+        signal.removeEventListener('abort', abort)
+        reject(unavailable(event.code === ABNORMAL ? '' : event.reason))
+      }
+      socket.onopen = () => {
+        signal.removeEventListener('abort', abort)
+        resolve(new WebSocketTransport(socket))
+      }
+    })
+}
