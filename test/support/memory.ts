@@ -1,0 +1,39 @@
+import { open, readFile } from 'node:fs/promises'
+
+const CHUNK = 8 * 1024 * 1024
+
+/**
+ * The needles that stand anywhere in the memory of a process (as UTF-8, Latin-1 or UTF-16, for
+ * V8 keeps strings in either), read through /proc/PID/mem. Linux only; needs to own the process.
+ */
+export async function foundInMemory(pid: number, needles: readonly string[]): Promise<string[]> {
+  const patterns = needles.flatMap((needle) => [
+    { needle, bytes: Buffer.from(needle, 'utf8') },
+    { needle, bytes: Buffer.from(needle, 'utf16le') },
+  ])
+  const found = new Set<string>()
+  const maps = await readFile(`/proc/${pid}/maps`, 'utf8')
+  const memory = await open(`/proc/${pid}/mem`, 'r')
+  try {
+    for (const line of maps.split('\n')) {
+      const match = /^([0-9a-f]+)-([0-9a-f]+) r/.exec(line)
+      if (match === null || /\[(vvar|vsyscall)/.test(line)) continue
+      const end = Number.parseInt(match[2] ?? '', 16)
+      let at = Number.parseInt(match[1] ?? '', 16)
+      // Chunks overlap, so that a needle across their border is found.
+      const overlap = Math.max(...patterns.map(({ bytes }) => bytes.length))
+      while (at < end) {
+        const buffer = Buffer.alloc(Math.min(CHUNK, end - at))
+        const read = await memory.read(buffer, 0, buffer.length, at).catch(() => undefined)
+        if (read === undefined || read.bytesRead === 0) break
+        for (const { needle, bytes } of patterns)
+          if (buffer.subarray(0, read.bytesRead).includes(bytes)) found.add(needle)
+        at += Math.max(read.bytesRead - overlap, 1)
+        if (read.bytesRead < buffer.length || at + overlap >= end) break
+      }
+    }
+  } finally {
+    await memory.close()
+  }
+  return [...found]
+}
