@@ -2,33 +2,49 @@ import type { Bytes } from '../../web/protocol/bytes.ts'
 
 /**
  * What the endpoint keeps, behind one interface so that the embedded SQLite can be replaced.
- * Reads are synchronous and see every write accepted so far. Writes marked durable resolve after
- * the commit is on disk (group commit) and reject with SottoError `unavailable` when it isn't:
- * then nothing of them is kept and the store refuses all writes until it has recovered.
+ *
+ * Reads are synchronous and show what is on disk and nothing else: every write whose promise has
+ * resolved, and never one that a crash could still take back. (A head shown to a member and lost
+ * afterwards would look like a forged history.) They throw SottoError `unavailable` when the disk
+ * fails or what they ask for is damaged.
+ *
+ * Writes marked durable are decided in the order in which they were called and resolve after the
+ * commit is on disk (group commit). They reject with `refused` or `stale_epoch` when they may not
+ * be, and with `unavailable` when the disk fails or what they touch is damaged. After a failed
+ * commit nothing is written until the store has recovered; a write that was rejected so may have
+ * reached the disk nevertheless, so it is repeated with the same `msgId`, never made afresh.
+ * The caller leaves all bytes given to a write as they are until it has settled.
  */
 export interface Store {
   // ── accounts ──
-  /** By the name's skeleton (unique without regard to case and look-alikes). */
+  /**
+   * By the name's skeleton (unique without regard to case and look-alikes). Throws `unavailable`
+   * when the record is damaged: nobody may enter by it.
+   */
   account(skeleton: string): Account | undefined
   accounts(): readonly Account[]
   /** Durable. Rejects with `refused` when the skeleton is taken. */
   createAccount(account: Account): Promise<void>
-  /** Durable. `null` removes the password. */
+  /** Durable. `null` removes the password. Rejects with `refused` when there is no such account. */
   setPassword(skeleton: string, password: PasswordHash | null): Promise<void>
 
   // ── devices ──
   devices(skeleton: string): readonly Device[]
-  /** Durable. Adds the device or moves its lastSeen. */
+  /**
+   * Durable. Adds the device or moves its lastSeen, never back. Rejects with `refused` when the
+   * device was revoked or the account is unknown. Whatever else names a device needs it added.
+   */
   touchDevice(skeleton: string, device: Bytes, lastSeen: number): Promise<void>
   /** Durable. The device is never taken again; its key packages and Welcomes go. */
   revokeDevice(skeleton: string, device: Bytes): Promise<void>
 
   // ── rooms ──
   room(room: Bytes): Room | undefined
+  /** The private rooms that the account is in; the lobby is not among them. */
   roomsOf(skeleton: string): readonly Room[]
   /** The private room of the two, in either order. */
   privateRoom(a: string, b: string): Room | undefined
-  /** Durable. */
+  /** Durable. Rejects with `refused` when the room or the pair's room exists, or a member doesn't. */
   createRoom(room: NewRoom): Promise<void>
   /** Durable. */
   leaveRoom(room: Bytes, skeleton: string): Promise<void>
@@ -46,16 +62,18 @@ export interface Store {
   /**
    * Durable. Appends to the room's log; entries get consecutive sequence numbers from 1 and
    * chain_n = H("sotto1 chain" ‖ chain_{n-1} ‖ u64 seq ‖ H(mls)), chain_0 = H("sotto1 chain" ‖ room).
-   * The same (sender, device, msgId) again resolves to the first entry's head with `repeated`. With `commit`
-   * the epoch is compared and set in the same step: rejects with `stale_epoch` unless
-   * `epoch` is the room's; without it `epoch` may be up to `keptEpochs` behind.
+   * The same (room, sender, device, msgId) again resolves to the first entry's place with
+   * `repeated`, as long as the log has that entry; the check comes before that of the epoch. With
+   * `commit` the epoch is compared and set in the same step: rejects with `stale_epoch` unless
+   * generation and epoch are the room's; without it `epoch` may be up to `keptEpochs` behind.
+   * Rejects with `refused` when a device in it is unknown, or the sender's is revoked.
    */
   append(entry: NewEntry): Promise<Appended>
   /** Entries with seq > after, at most `most` and about `mostBytes` (at least one if there is any). */
   entries(room: Bytes, after: number, most: number, mostBytes: number): readonly Entry[]
 
   // ── key packages and Welcomes ──
-  /** Durable. */
+  /** Durable. Packages that are there already are left out; the newest 100 are kept. */
   addKeyPackages(
     owner: GroupDevice,
     packages: readonly Bytes[],
@@ -64,14 +82,24 @@ export interface Store {
   keyPackageStock(owner: GroupDevice): { readonly stock: number; readonly lastResort: boolean }
   /** Durable. Takes (and deletes) one, or the last resort, which stays. */
   takeKeyPackage(owner: GroupDevice): Promise<Bytes | undefined>
+  /** The oldest one of the room's present generation that waits for the device. */
   welcome(room: Bytes, device: GroupDevice): StoredWelcome | undefined
   /** Durable. */
   deleteWelcome(id: number, device: GroupDevice): Promise<void>
 
   // ── the whole ──
-  /** Durable. Deletes entries older than this (ms since 1970) but never a room's last. */
-  prune(before: number): Promise<void>
+  /** Durable. Deletes the oldest entries beyond these limits, but never a room's last. */
+  prune(keep: Keep): Promise<void>
+  /**
+   * Milliseconds since 1970 as the store believes them: the system's clock, but never backwards,
+   * and a jump of more than a day is believed when it has lasted for a day. Nothing is deleted
+   * by any other clock.
+   */
+  now(): number
   readonly state: StoreState
+  /** What was found damaged and is therefore stopped, while the rest goes on. */
+  readonly damages: readonly Damage[]
+  readonly identity: StoreIdentity
   close(): Promise<void>
 }
 
@@ -118,6 +146,8 @@ export interface Room extends NewRoom {
   readonly oldest: number
   readonly generation: number | null
   readonly epoch: number
+  /** Why the room is stopped, for people; it takes and shows no entry. */
+  readonly damage: string | undefined
 }
 
 export interface NewEntry {
@@ -127,7 +157,6 @@ export interface NewEntry {
   readonly mls: Bytes
   readonly generation: number
   readonly epoch: number
-  readonly at: number
   readonly commit:
     | {
         readonly groupInfo: Bytes
@@ -159,7 +188,44 @@ export interface StoredWelcome {
   readonly chain: Bytes
 }
 
+export interface Keep {
+  /** Days; 0 keeps entries for ever. */
+  readonly days: number
+  /** Bytes of messages in each room; 0 sets no limit. */
+  readonly roomBytes: number
+}
+
+export interface Damage {
+  readonly room: Bytes | undefined
+  /** What is stopped and what to do, for people. */
+  readonly text: string
+}
+
+export interface StoreIdentity {
+  /** Random, from when the store was made. */
+  readonly id: Bytes
+  /** How often it was brought back from a backup. */
+  readonly restored: number
+}
+
 export type StoreState =
   | { readonly ok: true }
   /** What is wrong and what to do, for the log and for people. */
   | { readonly ok: false; readonly text: string }
+
+export interface StoreOptions {
+  /** How many epochs back an application message may be. As many as members keep keys of. */
+  readonly keptEpochs: number
+  /** Called at every change between working and not working. */
+  readonly onState?: (state: StoreState) => void
+  /** For the log: what was found and done about it. No content, no names. */
+  readonly onNote?: (text: string) => void
+  /** Takes a database that lost acknowledged writes as it is, after a person has said so. */
+  readonly acceptLoss?: boolean
+  /** Milliseconds until a failed store tries to come back, again and again. */
+  readonly retryAfter?: number
+  /** Milliseconds since 1970; `Date.now` unless given. */
+  readonly wallClock?: () => number
+  /** Milliseconds that only go forward; `performance.now` unless given. */
+  readonly steadyClock?: () => number
+}
