@@ -1,0 +1,60 @@
+import { isHost, isLoopbackHost } from './origin.ts'
+
+export type Header = readonly [name: string, value: string]
+
+const PERMISSIONS = [
+  'accelerometer',
+  'bluetooth',
+  'browsing-topics',
+  'camera',
+  'display-capture',
+  'geolocation',
+  'gyroscope',
+  'hid',
+  'magnetometer',
+  'microphone',
+  'midi',
+  'payment',
+  'serial',
+  'usb',
+]
+
+/**
+ * Where the page may connect to: the relay itself. Browsers do not all count a WebSocket as
+ * `'self'`, so its origin is named; plain `ws:` only where the page can be plain HTTP.
+ */
+function connectSources(host: string, further: readonly string[]): string {
+  const own = isHost(host)
+    ? [`wss://${host}`, ...(isLoopbackHost(host) ? [`ws://${host}`] : [])]
+    : []
+  return ["'self'", ...own, ...further].join(' ')
+}
+
+/**
+ * The headers that every answer of the relay carries, errors and redirects included (THREATS W2).
+ * `lit-html` is the one Trusted Types policy: Lit makes its templates with it, from strings that
+ * stand in the code. Anything else that writes HTML from text throws.
+ */
+export function securityHeaders(host: string, further: readonly string[] = []): readonly Header[] {
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' blob:",
+    `connect-src ${connectSources(host, further)}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "require-trusted-types-for 'script'",
+    'trusted-types lit-html',
+  ]
+  return [
+    ['Content-Security-Policy', policy.join('; ')],
+    ['Cross-Origin-Opener-Policy', 'same-origin'],
+    ['Cross-Origin-Resource-Policy', 'same-origin'],
+    ['X-Content-Type-Options', 'nosniff'],
+    ['Referrer-Policy', 'no-referrer'],
+    ['Strict-Transport-Security', 'max-age=31536000'],
+    ['Permissions-Policy', PERMISSIONS.map((name) => `${name}=()`).join(', ')],
+  ]
+}

@@ -1,0 +1,74 @@
+import type { Duplex } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { TrunkMessage } from '../web/protocol/envelope.ts'
+import { Trunk } from './trunk.ts'
+
+/** Opens a byte stream to the endpoint, secured where it has to be, or waits for one to come in. */
+export type TrunkSource = (signal: AbortSignal) => Promise<Duplex>
+
+export interface KeeperEvents {
+  up(trunk: Trunk): void
+  message(message: TrunkMessage): void
+  settled(): void
+  down(reason: string): void
+  /** Another try comes in `delay` milliseconds. */
+  failed(reason: string, delay: number): void
+}
+
+const FIRST_DELAY = 100
+const MOST_DELAY = 5_000
+
+/**
+ * Milliseconds before try number `attempt` (from 0): doubled each time, and drawn from its upper
+ * half so that relays do not come back all at once.
+ */
+export function backoff(attempt: number, random: () => number): number {
+  const most = Math.min(MOST_DELAY, FIRST_DELAY * 2 ** attempt)
+  return Math.round(most / 2 + (random() * most) / 2)
+}
+
+/** Keeps one trunk up until `signal` aborts. Resolves then; never rejects. */
+export async function keepTrunk(
+  source: TrunkSource,
+  events: KeeperEvents,
+  signal: AbortSignal,
+  random: () => number = Math.random,
+): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      const stream = await source(signal)
+      if (signal.aborted) return void stream.destroy()
+      await use(stream, events, signal)
+      attempt = -1
+    } catch (error) {
+      if (signal.aborted) return
+      const delay = backoff(attempt, random)
+      events.failed(error instanceof Error ? error.message : 'unknown', delay)
+      await wait(delay, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+}
+
+/** Resolves when the trunk has ended; one that was of no use at all rejects: a failed try. */
+function use(stream: Duplex, events: KeeperEvents, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let useful = false
+    const began = performance.now()
+    const stop = () => trunk.close()
+    const trunk = new Trunk(stream, {
+      message(message) {
+        useful = true
+        events.message(message)
+      },
+      settled: () => events.settled(),
+      closed(reason) {
+        signal.removeEventListener('abort', stop)
+        events.down(reason)
+        if (useful || performance.now() - began > MOST_DELAY) resolve()
+        else reject(new Error(reason))
+      },
+    })
+    signal.addEventListener('abort', stop, { once: true })
+    events.up(trunk)
+  })
+}
