@@ -1,0 +1,163 @@
+import {
+  App,
+  type HttpRequest,
+  type HttpResponse,
+  type us_listen_socket,
+  us_listen_socket_close,
+  us_socket_local_port,
+} from 'uWebSockets.js'
+import { MAX_FRAME } from '../web/protocol/envelope.ts'
+import { LIMITS, type Limits } from './limits.ts'
+import { addressBytes, isLoopbackAddress, OriginTagger, originAllowed } from './origin.ts'
+import { loadPage } from './static.ts'
+import { answer, refuseUpgrade, type Site } from './static_answer.ts'
+import { securityHeaders } from './static_headers.ts'
+import { type RelayLog, type Socket, Tab, Tabs } from './tabs.ts'
+import { LOOK_AGAIN } from './tabs_slow.ts'
+import { keepTrunk, type TrunkSource } from './trunk_keeper.ts'
+
+/** uWebSockets' `DISABLED`: an offer of permessage-deflate is declined. */
+const NO_COMPRESSION = 0
+/** Seconds without a sign of life (uWebSockets pings by itself) until a tab counts as gone. */
+const GONE_AFTER = 28
+/** Milliseconds that tabs get to hear why, when the relay stops. */
+const FAREWELL = 100
+
+export interface RelayOptions {
+  readonly port: number
+  /** The address to listen on: by default this machine only. */
+  readonly address?: string
+  /** The endpoint's name and the product's version, for /sotto.json. */
+  readonly host: string
+  readonly version: string
+  /** The directory of the built page. Without it only /sotto.json and /ws are there. */
+  readonly page?: string
+  /** How to get a byte stream to the endpoint. Secured or not is its business: no key is held here. */
+  readonly trunk: TrunkSource
+  /** Web origins, besides the relay's own, whose pages may connect. */
+  readonly origins?: readonly string[]
+  /** A proxy on this machine says in X-Forwarded-For where a connection comes from. */
+  readonly proxied?: boolean
+  readonly limits?: Partial<Limits>
+  readonly log?: RelayLog
+}
+
+export interface Relay {
+  readonly port: number
+  readonly connections: number
+  /** Settles when the endpoint was reached for the first time. */
+  readonly ready: Promise<void>
+  close(): Promise<void>
+}
+
+const quiet: RelayLog = { debug() {}, info() {}, warn() {} }
+
+/** Starts the relay. Rejects when it can't listen; the endpoint may be away. */
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const limits = { ...LIMITS, ...options.limits }
+  const log = options.log ?? quiet
+  const site: Site = {
+    page: options.page === undefined ? new Map() : loadPage(options.page),
+    about: { host: options.host, version: options.version },
+    origins: new Set(options.origins),
+    connect: [],
+  }
+  const app = App()
+  const tabs = new Tabs(app, limits, log, () => performance.now() / 1000)
+  const tagger = new OriginTagger()
+
+  app.ws<Tab>('/ws', {
+    compression: NO_COMPRESSION,
+    // Twice what is taken: those in between are told why, longer ones are cut off unread.
+    maxPayloadLength: 2 * MAX_FRAME,
+    maxBackpressure: limits.tabBuffer + LOOK_AGAIN,
+    idleTimeout: GONE_AFTER,
+    sendPingsAutomatically: true,
+    upgrade(res, req, context) {
+      const host = req.getHeader('host')
+      if (!originAllowed(req.getHeader('origin'), host, site.origins)) {
+        refuseUpgrade(site, res, host)
+        return
+      }
+      const origin = tagger.of(remoteAddress(res, req, options.proxied === true))
+      res.writeStatus('101 Switching Protocols')
+      for (const [name, value] of securityHeaders(host, site.connect)) res.writeHeader(name, value)
+      res.upgrade(
+        new Tab(origin, limits, performance.now() / 1000),
+        req.getHeader('sec-websocket-key'),
+        req.getHeader('sec-websocket-protocol'),
+        req.getHeader('sec-websocket-extensions'),
+        context,
+      )
+    },
+    open: (ws) => tabs.opened(ws as Socket),
+    message: (ws, frame, isBinary) => tabs.received(ws as Socket, frame, isBinary),
+    dropped: (ws) => tabs.dropped(ws as Socket),
+    close: (ws, code) => tabs.closed(ws as Socket, code),
+  })
+  app.any('/*', (res, req) => answer(site, res, req))
+
+  const listening = await listen(app, options.address ?? '127.0.0.1', options.port)
+  const stopped = new AbortController()
+  const reached = Promise.withResolvers<void>()
+  const kept = keepTrunk(
+    options.trunk,
+    {
+      up(trunk) {
+        log.info({}, 'trunk up')
+        tabs.trunkUp(trunk)
+        reached.resolve()
+      },
+      message: (message) => tabs.fromTrunk(message),
+      settled: () => tabs.settled(),
+      down(reason) {
+        log.warn({ reason, connections: tabs.size }, 'trunk down')
+        tabs.trunkDown()
+      },
+      failed: (reason, delay) => log.warn({ reason, delay }, 'endpoint not reached'),
+    },
+    stopped.signal,
+  )
+  const sweep = setInterval(() => tabs.sweep(), 1000)
+
+  return {
+    port: us_socket_local_port(listening),
+    ready: reached.promise,
+    get connections() {
+      return tabs.size
+    },
+    async close() {
+      us_listen_socket_close(listening)
+      clearInterval(sweep)
+      const farewell = tabs.size > 0
+      tabs.endAll('going_away')
+      stopped.abort()
+      await kept
+      if (farewell) await new Promise((resolve) => setTimeout(resolve, FAREWELL))
+      app.close()
+    },
+  }
+}
+
+function listen(
+  app: ReturnType<typeof App>,
+  address: string,
+  port: number,
+): Promise<us_listen_socket> {
+  return new Promise((resolve, reject) => {
+    app.listen(address, port, (socket) => {
+      if (socket) resolve(socket)
+      else reject(new Error(`port ${port} of ${address} is not free or not allowed`))
+    })
+  })
+}
+
+/** Whom the connection comes from; the word of a proxy is taken only when it runs on this machine. */
+function remoteAddress(res: HttpResponse, req: HttpRequest, proxied: boolean): Uint8Array {
+  if (proxied && isLoopbackAddress(Buffer.from(res.getRemoteAddressAsText()).toString())) {
+    const said = req.getHeader('x-forwarded-for').split(',').at(-1)?.trim() ?? ''
+    const address = addressBytes(said)
+    if (address) return address
+  }
+  return new Uint8Array(res.getRemoteAddress())
+}
