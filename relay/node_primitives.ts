@@ -1,0 +1,170 @@
+/** {@link Primitives} on node:crypto: synchronous, for the endpoint and headless peers. */
+import {
+  constants,
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createPublicKey,
+  createSecretKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hash,
+  type KeyObject,
+  publicEncrypt,
+  randomFillSync,
+  sign,
+  verify,
+} from 'node:crypto'
+import { type Bytes, concat, fromHex } from '../web/protocol/bytes.ts'
+import { SottoError } from '../web/protocol/errors.ts'
+import type {
+  Aead,
+  HmacKey,
+  Primitives,
+  SigningPair,
+  Verify,
+  X25519Pair,
+} from '../web/protocol/primitives.ts'
+
+/** Everything before the 32 key bytes in an SPKI (RFC 8410, 4). */
+const X25519_SPKI = fromHex('302a300506032b656e032100')
+const ED25519_SPKI = fromHex('302a300506032b6570032100')
+const KEY_LENGTH = 32
+const TAG_LENGTH = 16
+const PSS_SALT = 32
+const GCM = 'aes-256-gcm'
+
+/** A Buffer shows as what it is, bytes: tests compare and IndexedDB stores plain Uint8Arrays. */
+function plain(buffer: Buffer): Bytes {
+  return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length)
+}
+
+function publicKey(prefix: Bytes, raw: Bytes): KeyObject {
+  if (raw.length !== KEY_LENGTH) throw new RangeError('not 32 bytes')
+  const key = Buffer.from(concat(prefix, raw).buffer)
+  return createPublicKey({ key, format: 'der', type: 'spki' })
+}
+
+function rawPublicKey(key: KeyObject): Bytes {
+  return new Uint8Array(key.export({ format: 'der', type: 'spki' }).subarray(-KEY_LENGTH))
+}
+
+/** The pair that this private KeyObject is. */
+export function nodeX25519(privateKey: KeyObject): X25519Pair {
+  return {
+    publicKey: rawPublicKey(createPublicKey(privateKey)),
+    agree: (peer) => agree(privateKey, peer),
+  }
+}
+
+function agree(privateKey: KeyObject, peer: Bytes): Bytes {
+  let shared: Buffer
+  try {
+    shared = diffieHellman({ privateKey, publicKey: publicKey(X25519_SPKI, peer) })
+  } catch (cause) {
+    throw new SottoError('illegal_parameter', 'The other side sent an unusable key share.', {
+      cause,
+    })
+  }
+  if (shared.length !== KEY_LENGTH || shared.every((byte) => byte === 0))
+    throw new SottoError('illegal_parameter', 'The other side sent an unusable key share.')
+  return plain(shared)
+}
+
+function x25519(): X25519Pair {
+  const pair = generateKeyPairSync('x25519')
+  return {
+    publicKey: rawPublicKey(pair.publicKey),
+    agree: (peer) => agree(pair.privateKey, peer),
+  }
+}
+
+function aead(raw: Bytes): Aead {
+  if (raw.length !== KEY_LENGTH) throw new RangeError('an AES-256 key has 32 bytes')
+  const key = createSecretKey(raw)
+  return {
+    seal(nonce, aad, plaintext) {
+      const cipher = createCipheriv(GCM, key, nonce)
+      cipher.setAAD(aad)
+      const body = cipher.update(plaintext)
+      cipher.final()
+      return concat(body, cipher.getAuthTag())
+    },
+    open(nonce, aad, sealed) {
+      try {
+        const end = sealed.length - TAG_LENGTH
+        const decipher = createDecipheriv(GCM, key, nonce, { authTagLength: TAG_LENGTH })
+        decipher.setAAD(aad)
+        decipher.setAuthTag(sealed.subarray(end))
+        const body = decipher.update(sealed.subarray(0, end))
+        decipher.final()
+        return plain(body)
+      } catch (cause) {
+        throw new SottoError('crypto_failed', 'A message could not be opened.', { cause })
+      }
+    },
+  }
+}
+
+function rsaVerify(spki: Bytes, signature: Bytes, data: Bytes): boolean {
+  return verify(
+    'sha256',
+    data,
+    {
+      key: createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),
+      padding: constants.RSA_PKCS1_PSS_PADDING,
+      saltLength: PSS_SALT,
+    },
+    signature,
+  )
+}
+
+function rsaEncrypt(spki: Bytes, label: Bytes, message: Bytes): Bytes {
+  return plain(
+    publicEncrypt(
+      {
+        key: createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),
+        padding: constants.RSA_PKCS1_OAEP_PADDING,
+        oaepHash: 'sha256',
+        oaepLabel: label,
+      },
+      message,
+    ),
+  )
+}
+
+function ed25519(): SigningPair {
+  const pair = generateKeyPairSync('ed25519')
+  return {
+    publicKey: rawPublicKey(pair.publicKey),
+    sign: (data) => plain(sign(null, data, pair.privateKey)),
+  }
+}
+
+function ed25519Verifier(raw: Bytes): Verify {
+  let key: KeyObject
+  try {
+    key = publicKey(ED25519_SPKI, raw)
+  } catch (cause) {
+    throw new SottoError('bad_key', 'This is not an Ed25519 public key.', { cause })
+  }
+  return (signature, data) => verify(null, data, key, signature)
+}
+
+export const nodePrimitives: Primitives = {
+  sha256: (data) => plain(hash('sha256', data, 'buffer')),
+  hmacKey: (raw) => createSecretKey(raw),
+  hmac: (key: HmacKey, data) =>
+    plain(
+      createHmac('sha256', key as KeyObject)
+        .update(data)
+        .digest(),
+    ),
+  x25519,
+  aead,
+  random: (length) => randomFillSync(new Uint8Array(length)),
+  rsaVerify,
+  rsaEncrypt,
+  ed25519,
+  ed25519Verifier,
+}

@@ -1,0 +1,113 @@
+/**
+ * The functions that HANDSHAKE's notation names, with its spelling: Ext, Drv, Seal1, ab. Secrets
+ * travel as {@link HmacKey}s; their bytes exist only between one HMAC and the next import.
+ */
+import { type Bytes, concat, EMPTY, lp8, u8, u16, u32, utf8 } from './bytes.ts'
+import type { HmacKey, Primitives } from './primitives.ts'
+
+export const HASH_LENGTH = 32
+export const IV_LENGTH = 12
+/** Z: 32 zero bytes. */
+export const Z: Bytes = new Uint8Array(HASH_LENGTH)
+
+/** What a transcript hash takes in, by the `u8 type` of `ab`. */
+export const HASHED = {
+  m1: 1,
+  clear: 2,
+  p2: 3,
+  ct: 4,
+  id: 5,
+  sig: 6,
+  finC: 7,
+  params: 8,
+  finS: 9,
+} as const
+
+/** `Ext(salt, ikm)`: HKDF-Extract (RFC 5869, 2.2). Wipes `ikm` unless it is Z. */
+export async function ext(p: Primitives, salt: HmacKey, ikm: Bytes): Promise<HmacKey> {
+  const raw = await p.hmac(salt, ikm)
+  if (ikm !== Z) ikm.fill(0)
+  return takeKey(p, raw)
+}
+
+/** `Drv(s, label, ctx)`: HKDF-Expand to 32 bytes (RFC 5869, 2.3), as bytes. */
+export async function drv(
+  p: Primitives,
+  secret: HmacKey,
+  label: string,
+  context: Bytes = EMPTY,
+): Promise<Bytes> {
+  const info = concat(u16(HASH_LENGTH), lp8(utf8(`sotto1 ${label}`)), lp8(context), u8(1))
+  return p.hmac(secret, info)
+}
+
+/** `Drv`, when the result is a secret to derive from. */
+export async function drvKey(
+  p: Primitives,
+  secret: HmacKey,
+  label: string,
+  context: Bytes = EMPTY,
+): Promise<HmacKey> {
+  return takeKey(p, await drv(p, secret, label, context))
+}
+
+async function takeKey(p: Primitives, raw: Bytes): Promise<HmacKey> {
+  const key = await p.hmacKey(raw)
+  raw.fill(0)
+  return key
+}
+
+/** AES-256-GCM key and iv of a secret: what Seal1, records and casts all start from. */
+export async function aeadOf(p: Primitives, secret: HmacKey) {
+  const raw = await drv(p, secret, 'key')
+  const aead = await p.aead(raw)
+  raw.fill(0)
+  const iv = (await drv(p, secret, 'iv')).slice(0, IV_LENGTH)
+  return { aead, iv }
+}
+
+/** `Seal1(s, aad, m)`. Each secret seals one message only: callers derive a new one each time. */
+export async function seal1(
+  p: Primitives,
+  secret: HmacKey,
+  aad: Bytes,
+  message: Bytes,
+): Promise<Bytes> {
+  const { aead, iv } = await aeadOf(p, secret)
+  return aead.seal(iv, aad, message)
+}
+
+/** The inverse of {@link seal1}. Throws SottoError `crypto_failed`. */
+export async function open1(
+  p: Primitives,
+  secret: HmacKey,
+  aad: Bytes,
+  sealed: Bytes,
+): Promise<Bytes> {
+  const { aead, iv } = await aeadOf(p, secret)
+  return aead.open(iv, aad, sealed)
+}
+
+/** `T0 = H("sotto1 transcript" ‖ 00 ‖ lp8(host))`. */
+export async function transcriptOf(p: Primitives, host: string): Promise<Bytes> {
+  return p.sha256(concat(utf8('sotto1 transcript'), u8(0), lp8(utf8(host))))
+}
+
+/** `ab(T, type, body)`: the transcript with one more plaintext in it. */
+export async function ab(p: Primitives, T: Bytes, type: number, body: Bytes): Promise<Bytes> {
+  return p.sha256(concat(T, u8(type), u32(body.length), body))
+}
+
+/** `HMAC(Drv(s, "finished"), T)`: proof of s and of having seen the same transcript. */
+export async function finished(p: Primitives, secret: HmacKey, T: Bytes): Promise<Bytes> {
+  return p.hmac(await drvKey(p, secret, 'finished'), T)
+}
+
+/** nonce = iv xor u64 counter, big-endian in the last eight bytes. */
+export function nonceOf(iv: Bytes, counter: number): Bytes {
+  const nonce = new Uint8Array(iv)
+  const view = new DataView(nonce.buffer)
+  view.setUint32(4, view.getUint32(4) ^ Math.floor(counter / 0x1_0000_0000))
+  view.setUint32(8, view.getUint32(8) ^ (counter >>> 0))
+  return nonce
+}

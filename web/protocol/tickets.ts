@@ -1,0 +1,145 @@
+/**
+ * Tickets: what both sides keep so that the next connection needs no RSA (PROTOCOL.md,
+ * "Resumption"). The endpoint keeps them in memory only; a client holds one per tab, its psk as a
+ * non-extractable key. Time is milliseconds of a monotonic clock and is passed in, so a clock that
+ * jumps neither revives a ticket nor kills one.
+ */
+import { type Bytes, EMPTY, equal, hex } from './bytes.ts'
+import { drv } from './key_schedule.ts'
+import type { HmacKey, Primitives } from './primitives.ts'
+
+export const TICKET_ID_LENGTH = 16
+/** 24 hours. */
+export const TICKET_LIFE_MS = 24 * 3_600_000
+/** 7 days from the last full handshake, whatever came in between. */
+export const TICKET_CHAIN_MS = 7 * 24 * 3_600_000
+
+/** To whom and to what a ticket is bound: any change of one of these kills it. */
+export interface TicketBinding {
+  readonly host: string
+  readonly user: string
+  /** 16 bytes. */
+  readonly device: Bytes
+  /** The client's SPKI. */
+  readonly spki: Bytes
+  /** SHA-256 of the endpoint's SPKI. */
+  readonly endpointKey: Bytes
+}
+
+export interface Ticket extends TicketBinding {
+  /** First 16 bytes of Drv(psk, "ticket id"): no message carries it before it is used. */
+  readonly id: Bytes
+  readonly psk: HmacKey
+  /** The endpoint's word for the state of admission at the time; empty at the client. */
+  readonly admission: string
+  readonly lastFull: number
+  readonly expires: number
+}
+
+/** The ticket that a finished handshake leaves behind. `lastFull` is `now` after a full one. */
+export async function makeTicket(
+  p: Primitives,
+  psk: HmacKey,
+  binding: TicketBinding,
+  admission: string,
+  lastFull: number,
+  now: number,
+): Promise<Ticket> {
+  return {
+    host: binding.host,
+    user: binding.user,
+    device: binding.device,
+    spki: binding.spki,
+    endpointKey: binding.endpointKey,
+    id: (await drv(p, psk, 'ticket id')).slice(0, TICKET_ID_LENGTH),
+    psk,
+    admission,
+    lastFull,
+    expires: Math.min(now + TICKET_LIFE_MS, lastFull + TICKET_CHAIN_MS),
+  }
+}
+
+/** True when `ticket` may be used by exactly this client with exactly this endpoint. */
+export function ticketFits(ticket: Ticket, binding: TicketBinding, now: number): boolean {
+  return (
+    now < ticket.expires &&
+    now >= ticket.lastFull &&
+    ticket.host === binding.host &&
+    ticket.user === binding.user &&
+    equal(ticket.device, binding.device) &&
+    equal(ticket.spki, binding.spki) &&
+    equal(ticket.endpointKey, binding.endpointKey)
+  )
+}
+
+/** What {@link TicketStore.revoke} looks at; a field left out matches everything. */
+export interface TicketOwner {
+  readonly user?: string
+  readonly spki?: Bytes
+  readonly device?: Bytes
+}
+
+/**
+ * The endpoint's tickets. At most `capacity`; the oldest goes first. One per device of a person
+ * and tab would be enough, but a client that lost its answer may hold the one before.
+ */
+export class TicketStore {
+  readonly #tickets = new Map<string, Ticket>()
+  readonly #capacity: number
+
+  constructor(capacity = 100_000) {
+    this.#capacity = capacity
+  }
+
+  get size(): number {
+    return this.#tickets.size
+  }
+
+  put(ticket: Ticket, now: number): void {
+    this.#dropExpired(now)
+    this.#tickets.set(hex(ticket.id), ticket)
+    for (const oldest of this.#tickets.keys()) {
+      if (this.#tickets.size <= this.#capacity) break
+      this.#tickets.delete(oldest)
+    }
+  }
+
+  /** The ticket of this id, unless it is unknown, used or too old. It is not used up by this. */
+  find(id: Bytes, now: number): Ticket | undefined {
+    const ticket = this.#tickets.get(hex(id))
+    return ticket !== undefined && now < ticket.expires ? ticket : undefined
+  }
+
+  /** True once per ticket, to the first who asks after fin_c was verified. */
+  consume(id: Bytes, now: number): boolean {
+    const fresh = this.find(id, now) !== undefined
+    return this.#tickets.delete(hex(id)) && fresh
+  }
+
+  /** Kills every ticket of this owner: after a key change, a removal, a new password. */
+  revoke(owner: TicketOwner): void {
+    for (const [id, ticket] of this.#tickets) if (owns(owner, ticket)) this.#tickets.delete(id)
+  }
+
+  /** The same session was admitted by other means (it registered, gave its password). */
+  readmit(id: Bytes, admission: string): void {
+    const ticket = this.#tickets.get(hex(id))
+    if (ticket !== undefined) this.#tickets.set(hex(id), { ...ticket, admission })
+  }
+
+  /** Tickets leave in the order they came, which is nearly the order in which they expire. */
+  #dropExpired(now: number): void {
+    for (const [id, ticket] of this.#tickets) {
+      if (now < ticket.expires) break
+      this.#tickets.delete(id)
+    }
+  }
+}
+
+function owns(owner: TicketOwner, ticket: Ticket): boolean {
+  return (
+    (owner.user === undefined || owner.user === ticket.user) &&
+    equal(owner.spki ?? EMPTY, owner.spki === undefined ? EMPTY : ticket.spki) &&
+    equal(owner.device ?? EMPTY, owner.device === undefined ? EMPTY : ticket.device)
+  )
+}
