@@ -1,0 +1,77 @@
+/** When keys change, when a peer is gone, and what is too much (PROTOCOL.md, "Records"). */
+import { SottoError } from './errors.ts'
+
+/** A key is changed after this many records, bytes or milliseconds, whichever comes first. */
+const UPDATE_RECORDS = 2 ** 20
+const UPDATE_BYTES = 2 ** 30
+const UPDATE_MS = 3_600_000
+
+export function updateDue(records: number, bytes: number, age: number): boolean {
+  // A key that has sealed nothing needs no successor, however old it is.
+  return records >= UPDATE_RECORDS || bytes >= UPDATE_BYTES || (age >= UPDATE_MS && records > 0)
+}
+
+/** Two updates with fewer records between them and less time are an attack. */
+const BETWEEN_RECORDS = 1000
+const BETWEEN_MS = 10_000
+
+/** Counts the peer's key updates. */
+export class UpdateGuard {
+  #last = Number.NEGATIVE_INFINITY
+
+  /** `records` were opened since the last one. Throws SottoError `limit`. */
+  check(records: number, now: number): void {
+    if (records < BETWEEN_RECORDS && now - this.#last < BETWEEN_MS)
+      throw new SottoError('limit', 'The other side changes its keys too often.')
+    this.#last = now
+  }
+}
+
+/** After this much silence we ask; after this long without an answer the peer is gone. */
+const SILENT_MS = 10_000
+const UNANSWERED_MS = 15_000
+/** A peer may ping this often at once, and once a second in the long run. */
+const PING_BURST = 16
+const PING_MS = 1000
+
+/** Who has been heard when. */
+export class Liveness {
+  #heard: number
+  #pingedAt: number | undefined
+  #pings = PING_BURST
+  #pingsSince: number
+
+  constructor(now: number) {
+    this.#heard = now
+    this.#pingsSince = now
+  }
+
+  heard(now: number): void {
+    this.#heard = now
+  }
+
+  pinged(now: number): void {
+    this.#pingedAt ??= now
+  }
+
+  /** Throws SottoError `unexpected_message` for an answer to nothing. */
+  ponged(): void {
+    if (this.#pingedAt === undefined)
+      throw new SottoError('unexpected_message', 'The other side answered a ping never sent.')
+    this.#pingedAt = undefined
+  }
+
+  /** Throws SottoError `limit` when the peer pings too often. */
+  pingedBy(now: number): void {
+    const refilled = this.#pings + (now - this.#pingsSince) / PING_MS
+    this.#pings = Math.min(PING_BURST, refilled) - 1
+    this.#pingsSince = now
+    if (this.#pings < 0) throw new SottoError('limit', 'The other side pings too often.')
+  }
+
+  state(now: number): 'heard' | 'silent' | 'waiting' | 'dead' {
+    if (this.#pingedAt !== undefined)
+      return now - this.#pingedAt >= UNANSWERED_MS ? 'dead' : 'waiting'
+    return now - this.#heard >= SILENT_MS ? 'silent' : 'heard'
+  }
+}
