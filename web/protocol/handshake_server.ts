@@ -56,9 +56,10 @@ export interface ServerOptions {
   /**
    * The directory check. It must change nothing: after a failed check it is asked all the same,
    * for a peer with an empty name and the endpoint's own SPKI, so that it costs the same work, and
-   * the answer is dropped. For a resumption it is asked before M2, for the ticket's peer.
+   * the answer is dropped. For a resumption it is asked before M2, for the ticket's peer, with the
+   * ticket's word of admission: a session that gave its password then is not asked for it again.
    */
-  admit(peer: Peer): Promise<Admission | 'refused'>
+  admit(peer: Peer, ticketed?: string): Promise<Admission | 'refused'>
   /** Runs RSA work in a bounded queue. May throw SottoError `busy` without running it. */
   rsa<T>(work: () => Promise<T>): Promise<T>
   readonly trace?: Trace | undefined
@@ -145,7 +146,9 @@ async function findOffer(context: Context, hello: Hello, T0: Bytes): Promise<Off
   const binder = await binderOf(p, early, T0, withoutBinder(hello))
   if (!equal(binder, hello.binder)) return undefined
   const binding = { ...ticket, host: o.host, endpointKey }
-  const admitted = ticketFits(ticket, binding, o.now()) ? await o.admit(peerOf(ticket)) : 'refused'
+  const admitted = ticketFits(ticket, binding, o.now())
+    ? await o.admit(peerOf(ticket), ticket.admission)
+    : 'refused'
   if (admitted === 'refused' || admitted.admission !== ticket.admission) {
     o.tickets.consume(ticket.id, o.now())
     return undefined
