@@ -3,7 +3,19 @@
  * person's RSA key vouches for the leaf's signature key, for a time and for one endpoint
  * (PROTOCOL.md, "Rooms", "Binding").
  */
-import { type Bytes, concat, equal, fromUtf8, lp8, lp16, Reader, u8, u16, u64, utf8 } from './bytes.ts'
+import {
+  type Bytes,
+  concat,
+  equal,
+  fromUtf8,
+  lp8,
+  lp16,
+  Reader,
+  u8,
+  u16,
+  u64,
+  utf8,
+} from './bytes.ts'
 import { SottoError } from './errors.ts'
 import { checkSpki } from './spki.ts'
 
@@ -75,7 +87,10 @@ export async function makeBinding(
  * covered by the binding's signature but not repeated in it.
  * Throws SottoError `bad_member` when it is not a binding.
  */
-export async function readBinding(identity: Uint8Array, signatureKey: Uint8Array): Promise<Binding> {
+export async function readBinding(
+  identity: Uint8Array,
+  signatureKey: Uint8Array,
+): Promise<Binding> {
   const { claim } = parse(identity, signatureKey)
   const fingerprint = new Uint8Array(await crypto.subtle.digest('SHA-256', claim.spki))
   return { ...claim, fingerprint, encoded: new Uint8Array(identity) }

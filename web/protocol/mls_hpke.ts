@@ -3,8 +3,8 @@
  * all that MLS asks of it.
  */
 import { type Bytes, concat, u16, utf8 } from './bytes.ts'
-import type { Aes, Hkdf } from './mls_primitives.ts'
 import type { MlKem } from './mls_mlkem.ts'
+import type { Aes, Hkdf } from './mls_primitives.ts'
 import { encapsulate, type XWingPrivate, type XWingPublic } from './mls_xwing.ts'
 
 const KEM_XWING = 0x647a

@@ -25,7 +25,10 @@ interface KemSubtle {
   importKey(format: string, data: Bytes, name: Name, out: boolean, uses: Use[]): Promise<CryptoKey>
   exportKey(format: string, key: CryptoKey): Promise<ArrayBuffer>
   getPublicKey(key: CryptoKey, uses: Use[]): Promise<CryptoKey>
-  encapsulateBits(name: Name, key: CryptoKey): Promise<Record<'ciphertext' | 'sharedKey', ArrayBuffer>>
+  encapsulateBits(
+    name: Name,
+    key: CryptoKey,
+  ): Promise<Record<'ciphertext' | 'sharedKey', ArrayBuffer>>
   decapsulateBits(name: Name, key: CryptoKey, ciphertext: Bytes): Promise<ArrayBuffer>
 }
 interface Name {

@@ -89,12 +89,7 @@ export class Aes {
     return new Uint8Array(await crypto.subtle.encrypt(how, loaded, plaintext as Bytes))
   }
 
-  async open(
-    key: Uint8Array,
-    iv: Uint8Array,
-    aad: Uint8Array,
-    sealed: Uint8Array,
-  ): Promise<Bytes> {
+  async open(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Promise<Bytes> {
     const loaded = await crypto.subtle.importKey('raw', key as Bytes, 'AES-GCM', false, ['decrypt'])
     const how = { name: 'AES-GCM', iv: iv as Bytes, additionalData: aad as Bytes }
     return new Uint8Array(await crypto.subtle.decrypt(how, loaded, sealed as Bytes))
@@ -121,8 +116,14 @@ export class Ed25519 {
   }
 
   async keygen(): Promise<{ signKey: Bytes; publicKey: Bytes }> {
-    const pair = (await crypto.subtle.generateKey(ED25519, true, ['sign', 'verify'])) as CryptoKeyPair
+    const pair = (await crypto.subtle.generateKey(ED25519, true, [
+      'sign',
+      'verify',
+    ])) as CryptoKeyPair
     const signKey = new Uint8Array(await crypto.subtle.exportKey('pkcs8', pair.privateKey))
-    return { signKey, publicKey: new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)) }
+    return {
+      signKey,
+      publicKey: new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)),
+    }
   }
 }

@@ -189,9 +189,7 @@ function identityOf(credential: Credential): Uint8Array {
 }
 
 function holds(node: LeafNode, { encoded, signatureKey }: Binding): boolean {
-  return (
-    equal(identityOf(node.credential), encoded) && equal(node.signaturePublicKey, signatureKey)
-  )
+  return equal(identityOf(node.credential), encoded) && equal(node.signaturePublicKey, signatureKey)
 }
 
 function sameDevice(a: LeafNode, b: LeafNode): boolean {

@@ -1,0 +1,322 @@
+/**
+ * A room's group from the inside: making it, joining it, changing who is in it, and sealing
+ * messages (PROTOCOL.md, "Rooms"). Every function returns a new state and leaves the old one as it
+ * was. Opening is in room_open.ts.
+ */
+import {
+  type ClientState,
+  createApplicationMessage,
+  createCommit,
+  createGroup,
+  createGroupInfoWithExternalPubAndRatchetTree,
+  decodeMlsMessage,
+  encodeMlsMessage,
+  type GroupInfo,
+  joinGroupExternal,
+  makePskIndex,
+  type Proposal,
+} from 'ts-mls'
+import { ratchetTreeFromExtension } from 'ts-mls/groupInfo.js'
+import { type Bytes, EMPTY, equal } from './bytes.ts'
+import { SottoError } from './errors.ts'
+import type { DeviceRef } from './messages.ts'
+import { type Binding, badMember, checkValidity, endsSoon } from './mls_credential.ts'
+import { MAX_MLS } from './mls_header.ts'
+import { checkAllowed, type Policy, policyExtension, readPolicy, samePolicy } from './mls_policy.ts'
+import { type DeviceKeys, decodeKeyPackage, makeKeyPackage } from './room_keys.ts'
+import {
+  checkPackage,
+  clientConfig,
+  Gate,
+  isDevice,
+  isSameDevice,
+  leaves,
+  type Member,
+  readRoster,
+  type Trust,
+} from './room_rules.ts'
+import { clientState, epoch, groupState, isRemoved, type RoomState } from './room_state.ts'
+
+/** The longest GroupInfo or Welcome, as the endpoint takes them. */
+export const MAX_GROUP_INFO = 2 ** 21
+/** Ed25519's signature and the length fields around it and the body. */
+const CONTENT_OVERHEAD = 4 + 2 + 64
+/** Commits: their length is by how many they are for, which the endpoint knows. */
+const PAD_COMMIT = 256
+
+/** What a joiner was told to find: any other group is refused. */
+export interface Expected {
+  /** `room[16] ‖ u32 generation`. */
+  readonly groupId: Bytes
+  readonly policy: Policy
+}
+
+/**
+ * A commit that nobody has taken yet. Accepted: `state` is the room's from then on. Refused as
+ * stale: open the winner's commit on the old state and make the change again.
+ */
+export interface Pending {
+  readonly mls: Bytes
+  readonly state: RoomState
+  /** For the endpoint to hand to those who join from outside; empty unless the room is open. */
+  readonly groupInfo: Bytes
+  /** One for all who are added. */
+  readonly welcome: Bytes | undefined
+  readonly added: readonly Binding[]
+  readonly removed: readonly Binding[]
+  /** The epoch that it ends. */
+  readonly epoch: number
+}
+
+/** A new group with this device alone, for others to join. */
+export async function createRoom(
+  keys: DeviceKeys,
+  groupId: Bytes,
+  policy: Policy,
+  now: number,
+): Promise<{ state: RoomState; groupInfo: Bytes }> {
+  checkAllowed(policy, keys.binding)
+  const { publicPackage, privatePackage } = await makeKeyPackage(keys, now)
+  const gate = new Gate(policy, trusting(now), [])
+  const made = await createGroup(
+    groupId,
+    publicPackage,
+    privatePackage,
+    [policyExtension(policy)],
+    keys.suite,
+    clientConfig(gate, PAD_COMMIT),
+  )
+  const roster = [{ leaf: 0, binding: keys.binding }]
+  const state = { keys, policy, roster, group: groupState(made) }
+  return { state, groupInfo: await publicGroupInfo(made, policy, keys) }
+}
+
+/**
+ * Joins an open room from outside. A leaf that this device had before gives way to the new one.
+ * Throws SottoError `bad_member` when the group is not the expected one or anyone in it may not be
+ * there, `decode_error` or `crypto_failed` when `groupInfo` is no good.
+ */
+export async function joinExternal(
+  keys: DeviceKeys,
+  groupInfo: Uint8Array,
+  expected: Expected,
+  trust: Trust,
+  aad: Bytes = EMPTY,
+): Promise<Pending> {
+  const info = decodeGroupInfo(groupInfo)
+  checkExpected(info, expected)
+  if (expected.policy.kind !== 'open')
+    throw badMember('Nobody joins this room from outside: a member has to add this device.')
+  checkOwn(keys, expected.policy, trust.now)
+  const gate = new Gate(expected.policy, trust, [])
+  return guarded(async () => {
+    const before = await vetTree(info, gate)
+    const old = before.find(({ binding }) => isSameDevice(binding, keys.binding))
+    const { publicPackage, privatePackage } = await makeKeyPackage(keys, trust.now)
+    const { publicMessage, newState } = await joinGroupExternal(
+      info,
+      publicPackage,
+      privatePackage,
+      old !== undefined,
+      keys.suite,
+      undefined,
+      clientConfig(gate, PAD_COMMIT),
+      aad,
+    )
+    await gate.validateCredential(publicPackage.leafNode.credential, keys.binding.signatureKey)
+    const roster = readRoster(newState.ratchetTree, without(before, old ? [old] : []), gate)
+    const wrapped = { version: 'mls10', wireformat: 'mls_public_message', publicMessage } as const
+    return {
+      mls: checkSize(encodeMlsMessage(wrapped) as Bytes),
+      state: { keys, policy: expected.policy, roster, group: groupState(newState) },
+      groupInfo: await publicGroupInfo(newState, expected.policy, keys),
+      welcome: undefined,
+      added: [keys.binding],
+      removed: old ? [old.binding] : [],
+      epoch: Number(info.groupContext.epoch),
+    }
+  })
+}
+
+/**
+ * One commit that adds devices by their key packages, removes devices, or (with neither) renews
+ * this device's keys. Devices whose binding has ended are removed along with it. A device that is
+ * in already gives way to its new package; with the same signature key it can only be removed now
+ * and added by the next commit: `added` says what was done. In an open room nobody is added.
+ * Devices to remove that are not in are passed over.
+ */
+export async function change(
+  state: RoomState,
+  { add = [], remove = [] }: { add?: readonly Uint8Array[]; remove?: readonly DeviceRef[] },
+  trust: Trust,
+  aad: Bytes = EMPTY,
+): Promise<Pending> {
+  checkActive(state)
+  const { keys, policy } = state
+  if (add.length > 0 && policy.kind === 'open')
+    throw badMember('Nobody is added to this room: each device joins by itself.')
+  const gate = new Gate(policy, trust, state.roster)
+  return guarded(async () => {
+    const plan = await makePlan(state, gate, add, remove, trust.now)
+    const { newState, commit, welcome } = await createCommit(
+      {
+        state: clientState(state, gate, PAD_COMMIT),
+        cipherSuite: keys.suite,
+        pskIndex: makePskIndex(undefined, {}),
+      },
+      { extraProposals: plan.proposals, ratchetTreeExtension: true, authenticatedData: aad },
+    )
+    const roster = readRoster(newState.ratchetTree, without(state.roster, plan.removed), gate)
+    return {
+      mls: checkSize(encodeMlsMessage(commit) as Bytes),
+      state: { ...state, roster, group: groupState(newState) },
+      groupInfo: await publicGroupInfo(newState, policy, keys),
+      welcome:
+        welcome &&
+        (encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome }) as Bytes),
+      added: plan.added,
+      removed: plan.removed.map(({ binding }) => binding),
+      epoch: epoch(state),
+    }
+  })
+}
+
+/** Seals one application message; `aad` (the sender's view) travels in clear, authenticated. */
+export async function seal(
+  state: RoomState,
+  body: Uint8Array,
+  aad: Bytes,
+): Promise<{ state: RoomState; mls: Bytes }> {
+  checkActive(state)
+  // Sealing meets no leaf that is new: a gate that knows nobody lets nobody in.
+  const gate = new Gate(state.policy, trusting(0), [])
+  const padded = clientState(state, gate, padTo(body.length + CONTENT_OVERHEAD))
+  const made = await createApplicationMessage(padded, body, state.keys.suite, aad)
+  const { privateMessage } = made
+  const message = { version: 'mls10', wireformat: 'mls_private_message', privateMessage } as const
+  const mls = checkSize(encodeMlsMessage(message) as Bytes)
+  return { state: { ...state, group: groupState(made.newState) }, mls }
+}
+
+/** Steps of 256 bytes up to 4 KiB, then of 1 KiB: the steps of records. */
+export function padTo(length: number): number {
+  const step = length <= 4096 ? 256 : 1024
+  return Math.ceil(length / step) * step
+}
+
+/** Runs ts-mls: what it throws becomes one SottoError `crypto_failed`, ours pass. */
+export async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof SottoError) throw cause
+    throw new SottoError('crypto_failed', 'A message of the room could not be opened.', { cause })
+  }
+}
+
+/** Throws SottoError `bad_member` unless the group is the one that was expected. */
+export function checkExpected({ groupContext }: GroupInfo, { groupId, policy }: Expected): void {
+  if (!equal(groupContext.groupId, groupId)) throw badMember('This is the group of another room.')
+  if (!samePolicy(readPolicy(groupContext.extensions), policy))
+    throw badMember('The room is not for the people that it should be for.')
+}
+
+/** Throws SottoError `bad_member` when this device itself has no place in such a room. */
+export function checkOwn({ binding }: DeviceKeys, policy: Policy, now: number): void {
+  checkAllowed(policy, binding)
+  checkValidity(binding, now)
+}
+
+interface Plan {
+  readonly proposals: Proposal[]
+  readonly added: Binding[]
+  readonly removed: Member[]
+}
+
+async function makePlan(
+  state: RoomState,
+  gate: Gate,
+  add: readonly Uint8Array[],
+  remove: readonly DeviceRef[],
+  now: number,
+): Promise<Plan> {
+  const packages = add.map(decodeKeyPackage)
+  const added: Binding[] = []
+  const proposals: Proposal[] = []
+  const removed = state.roster.filter(({ leaf, binding }) => {
+    const asked = remove.some((device) => isDevice(device, binding))
+    if (isMe(state, leaf) && asked) throw badMember('A device can only be removed by another one.')
+    return !isMe(state, leaf) && (asked || binding.notAfter < now / 1000)
+  })
+  for (const keyPackage of packages) {
+    checkPackage(keyPackage, now)
+    const { credential, signaturePublicKey } = keyPackage.leafNode
+    await gate.validateCredential(credential, signaturePublicKey)
+    const binding = gate.find(keyPackage.leafNode)
+    if (endsSoon(binding, now))
+      throw badMember(`A device of ${binding.user} has to renew its keys.`)
+    const before = state.roster.find((member) => isSameDevice(member.binding, binding))
+    if (before && isMe(state, before.leaf)) throw badMember('This device is in the room already.')
+    if (before && !removed.includes(before)) removed.push(before)
+    if (before && equal(before.binding.signatureKey, binding.signatureKey)) continue
+    added.push(binding)
+    proposals.push({ proposalType: 'add', add: { keyPackage } })
+  }
+  const removals = removed.map(
+    ({ leaf }): Proposal => ({ proposalType: 'remove', remove: { removed: leaf } }),
+  )
+  return { proposals: [...removals, ...proposals], added, removed }
+}
+
+function isMe({ group }: RoomState, leaf: number): boolean {
+  return group.privatePath.leafIndex === leaf
+}
+
+function without(roster: readonly Member[], removed: readonly Member[]): Member[] {
+  return roster.filter((member) => !removed.includes(member))
+}
+
+/** Vets every leaf of a GroupInfo's tree; ts-mls goes over the rest of the tree. */
+export async function vetTree(info: GroupInfo, gate: Gate): Promise<Member[]> {
+  const tree = ratchetTreeFromExtension(info)
+  if (!tree) throw new SottoError('decode_error', 'The group of the room has no members.')
+  for (const { node } of leaves(tree))
+    await gate.validateCredential(node.credential, node.signaturePublicKey)
+  return readRoster(tree, [], gate)
+}
+
+function decodeGroupInfo(bytes: Uint8Array): GroupInfo {
+  try {
+    if (bytes.length > MAX_GROUP_INFO) throw new RangeError('too long')
+    const [message, length] = decodeMlsMessage(new Uint8Array(bytes), 0) ?? []
+    if (message?.wireformat !== 'mls_group_info' || length !== bytes.length)
+      throw new RangeError('not a GroupInfo')
+    return message.groupInfo
+  } catch (cause) {
+    throw new SottoError('decode_error', 'The group of the room could not be read.', { cause })
+  }
+}
+
+async function publicGroupInfo(
+  state: ClientState,
+  policy: Policy,
+  { suite }: DeviceKeys,
+): Promise<Bytes> {
+  if (policy.kind !== 'open') return EMPTY
+  const groupInfo = await createGroupInfoWithExternalPubAndRatchetTree(state, [], suite)
+  const message = { version: 'mls10', wireformat: 'mls_group_info', groupInfo } as const
+  return encodeMlsMessage(message) as Bytes
+}
+
+function checkActive(state: RoomState): void {
+  if (isRemoved(state)) throw new SottoError('refused', 'This device is not in the room any more.')
+}
+
+function checkSize(mls: Bytes): Bytes {
+  if (mls.length > MAX_MLS) throw new SottoError('limit', 'This is too long to be sent to a room.')
+  return mls
+}
+
+function trusting(now: number): Trust {
+  return { now, verify: async () => {} }
+}
