@@ -17,7 +17,7 @@ import {
   utf8,
 } from './bytes.ts'
 import { SottoError } from './errors.ts'
-import { checkSpki } from './spki.ts'
+import { type Signer, verifySignature } from './identity.ts'
 
 /** MLS_256_XWING_AES256GCM_SHA512_Ed25519. */
 export const SUITE_ID = 0x0053
@@ -27,7 +27,6 @@ const SIGNATURE_PREFIX = concat(
   utf8('sotto1 mls binding'),
   Uint8Array.of(0),
 )
-const PSS = { name: 'RSA-PSS', saltLength: 32 }
 const DAY = 86_400
 
 /** A new binding holds for this many days, from an hour before it is made. */
@@ -35,12 +34,6 @@ export const BINDING_DAYS = 400
 /** A binding that ends sooner than this is due for renewal, and is added to no room any more. */
 export const RENEW_DAYS = 60
 const CLOCK_SKEW = 3600
-
-/** What is needed of an identity: its public key and RSA-PSS signatures (SHA-256, salt 32). */
-export interface Signer {
-  readonly spki: Bytes
-  sign(data: Bytes): Promise<Bytes>
-}
 
 /** A device of a person, as its binding says. All of it is public among the members. */
 export interface Binding {
@@ -139,12 +132,10 @@ export function badMember(text: string, cause?: unknown): SottoError {
   return new SottoError('bad_member', text, cause === undefined ? {} : { cause })
 }
 
+/** A key outside the template, as any other fault, is a signature that does not hold. */
 async function verifies(claim: Claim, signature: Bytes): Promise<boolean> {
   try {
-    checkSpki(claim.spki, { least: 2048 })
-    const algorithm = { name: 'RSA-PSS', hash: 'SHA-256' }
-    const key = await crypto.subtle.importKey('spki', claim.spki, algorithm, false, ['verify'])
-    return await crypto.subtle.verify(PSS, key, signature, await signedData(claim))
+    return await verifySignature(claim.spki, await signedData(claim), signature)
   } catch {
     return false
   }

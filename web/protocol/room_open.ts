@@ -206,8 +206,7 @@ async function follow(
 ): Promise<RoomState['group']> {
   const { suite } = state.keys
   const before = clientState(state, gate, 0)
-  // Not `processMessage`'s third argument but its fourth decides; PSKs are found nowhere.
-  const done = await processMessage({ ...message }, before, emptyPskIndex, judge, suite)
+  const done = await processMessage(message, before, emptyPskIndex, judge, suite)
   if (done.kind !== 'newState') throw new RangeError('not a commit')
   return groupState(done.newState)
 }
