@@ -34,36 +34,32 @@ export const LIMITS: Limits = {
   trunkBuffer: 16 * 2 ** 20,
 }
 
-/** What one connection may still send: two token buckets, for frames and for bytes. */
-export class Allowance {
-  #frames: number
-  #bytes: number
-  #at: number
+/**
+ * What one connection may still send: two token buckets, for frames and for bytes, refilled by the
+ * second. Whole numbers in the connection's own object: each byte of it counts 10,000 times.
+ */
+export interface Allowance {
+  framesLeft: number
+  bytesLeft: number
+  refilled: number
+}
 
-  constructor(limits: Limits, now: number) {
-    this.#frames = limits.frameBurst
-    this.#bytes = limits.byteBurst
-    this.#at = now
+/** Takes one frame of `length` bytes in this `second`. False: it is too much. */
+export function take(from: Allowance, length: number, limits: Limits, second: number): boolean {
+  const passed = second - from.refilled
+  if (passed > 0) {
+    from.refilled = second
+    from.framesLeft = Math.min(limits.frameBurst, from.framesLeft + passed * limits.framesPerSecond)
+    from.bytesLeft = Math.min(limits.byteBurst, from.bytesLeft + passed * limits.bytesPerSecond)
   }
+  from.framesLeft -= 1
+  from.bytesLeft -= length
+  return from.framesLeft >= 0 && from.bytesLeft >= 0
+}
 
-  /** Takes one frame of `length` bytes at `now` (seconds). False: it is too much. */
-  take(length: number, limits: Limits, now: number): boolean {
-    const passed = now - this.#at
-    if (passed > 0) {
-      this.#at = now
-      const { frameBurst, byteBurst } = limits
-      this.#frames = Math.min(frameBurst, this.#frames + passed * limits.framesPerSecond)
-      this.#bytes = Math.min(byteBurst, this.#bytes + passed * limits.bytesPerSecond)
-    }
-    this.#frames -= 1
-    this.#bytes -= length
-    return this.#frames >= 0 && this.#bytes >= 0
-  }
-
-  /** Whether the connection has lately sent more than half of what a burst may be. */
-  heavy(limits: Limits): boolean {
-    return this.#bytes < limits.byteBurst / 2 || this.#frames < limits.frameBurst / 2
-  }
+/** Whether the connection has lately sent more than half of what a burst may be. */
+export function isHeavy(from: Allowance, limits: Limits): boolean {
+  return from.bytesLeft < limits.byteBurst / 2 || from.framesLeft < limits.frameBurst / 2
 }
 
 /** Counts connections, in total and per origin. */

@@ -11,7 +11,7 @@ import { LIMITS, type Limits } from './limits.ts'
 import { addressBytes, isLoopbackAddress, OriginTagger, originAllowed } from './origin.ts'
 import { loadPage } from './static.ts'
 import { answer, refuseUpgrade, type Site } from './static_answer.ts'
-import { securityHeaders } from './static_headers.ts'
+import { SecurityHeaders } from './static_headers.ts'
 import { type RelayLog, type Socket, Tab, Tabs } from './tabs.ts'
 import { LOOK_AGAIN } from './tabs_slow.ts'
 import { keepTrunk, type TrunkSource } from './trunk_keeper.ts'
@@ -50,6 +50,8 @@ export interface Relay {
   close(): Promise<void>
 }
 
+/** Whole seconds since the process began. */
+const seconds = () => Math.floor(performance.now() / 1000)
 const quiet: RelayLog = { debug() {}, info() {}, warn() {} }
 
 /** Starts the relay. Rejects when it can't listen; the endpoint may be away. */
@@ -60,10 +62,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     page: options.page === undefined ? new Map() : loadPage(options.page),
     about: { host: options.host, version: options.version },
     origins: new Set(options.origins),
-    connect: [],
+    security: new SecurityHeaders(),
   }
   const app = App()
-  const tabs = new Tabs(app, limits, log, () => performance.now() / 1000)
+  const tabs = new Tabs(app, limits, log, seconds)
   const tagger = new OriginTagger()
 
   app.ws<Tab>('/ws', {
@@ -81,9 +83,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       }
       const origin = tagger.of(remoteAddress(res, req, options.proxied === true))
       res.writeStatus('101 Switching Protocols')
-      for (const [name, value] of securityHeaders(host, site.connect)) res.writeHeader(name, value)
+      for (const [name, value] of site.security.for(host)) res.writeHeader(name, value)
       res.upgrade(
-        new Tab(origin, limits, performance.now() / 1000),
+        new Tab(origin, limits, seconds()),
         req.getHeader('sec-websocket-key'),
         req.getHeader('sec-websocket-protocol'),
         req.getHeader('sec-websocket-extensions'),

@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { originAllowed } from './origin.ts'
 import { chooseVariant, type Page } from './static.ts'
-import { type Header, securityHeaders } from './static_headers.ts'
+import type { Header, SecurityHeaders } from './static_headers.ts'
 
 export interface Site {
   readonly page: Page
@@ -9,8 +9,7 @@ export interface Site {
   readonly about: { readonly host: string; readonly version: string }
   /** Web origins, besides the relay's own, whose pages may use this relay. */
   readonly origins: ReadonlySet<string>
-  /** Further sources for connect-src. */
-  readonly connect: readonly string[]
+  readonly security: SecurityHeaders
 }
 
 interface Answer {
@@ -34,13 +33,13 @@ export function answer(site: Site, res: HttpResponse, req: HttpRequest): void {
     method === 'get' || method === 'head'
       ? route(site, req, host)
       : plain('405 Method Not Allowed', 'Only GET and HEAD.', ['Allow', 'GET, HEAD'])
-  write(res, securityHeaders(host, site.connect), found, method === 'head')
+  write(res, site.security.for(host), found, method === 'head')
 }
 
 /** Refuses a WebSocket before it is one. */
 export function refuseUpgrade(site: Site, res: HttpResponse, host: string): void {
   const found = plain('403 Forbidden', 'Pages of this origin may not connect here.')
-  write(res, securityHeaders(host, site.connect), found, false)
+  write(res, site.security.for(host), found, false)
 }
 
 function route(site: Site, req: HttpRequest, host: string): Answer {

@@ -2,6 +2,8 @@ import { isHost, isLoopbackHost } from './origin.ts'
 
 export type Header = readonly [name: string, value: string]
 
+/** How many Host headers' answers are kept: they are written for every connection. */
+const MOST_HOSTS = 64
 const PERMISSIONS = [
   'accelerometer',
   'bluetooth',
@@ -35,7 +37,27 @@ function connectSources(host: string, further: readonly string[]): string {
  * `lit-html` is the one Trusted Types policy: Lit makes its templates with it, from strings that
  * stand in the code. Anything else that writes HTML from text throws.
  */
-export function securityHeaders(host: string, further: readonly string[] = []): readonly Header[] {
+export class SecurityHeaders {
+  readonly #further: readonly string[]
+  readonly #byHost = new Map<string, readonly Header[]>()
+
+  /** `further`: sources for connect-src besides the relay itself. */
+  constructor(further: readonly string[] = []) {
+    this.#further = further
+  }
+
+  /** For an answer to a request with this Host header. */
+  for(host: string): readonly Header[] {
+    const known = this.#byHost.get(host)
+    if (known) return known
+    if (this.#byHost.size >= MOST_HOSTS) this.#byHost.clear()
+    const made = headersFor(host, this.#further)
+    this.#byHost.set(host, made)
+    return made
+  }
+}
+
+function headersFor(host: string, further: readonly string[]): readonly Header[] {
   const policy = [
     "default-src 'none'",
     "script-src 'self'",

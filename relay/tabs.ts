@@ -7,7 +7,7 @@ import {
   TRUNK,
   type TrunkMessage,
 } from '../web/protocol/envelope.ts'
-import { Admission, Allowance, type Limits } from './limits.ts'
+import { Admission, type Allowance, isHeavy, type Limits, take } from './limits.ts'
 import type { OriginTag } from './origin.ts'
 import { SlowTabs } from './tabs_slow.ts'
 import type { Trunk } from './trunk.ts'
@@ -27,9 +27,8 @@ export interface RelayLog {
 }
 
 /** One open connection. */
-export class Tab {
+export class Tab implements Allowance {
   readonly origin: OriginTag
-  readonly allowance: Allowance
   /** Its number on the trunk; 0 while the endpoint has not been told of it. */
   id = 0
   /** Whether it has sent a frame yet, and the second in which it last did (or was opened). */
@@ -37,11 +36,17 @@ export class Tab {
   heard: number
   frames = 0
   bytes = 0
+  framesLeft: number
+  bytesLeft: number
+  refilled: number
 
-  constructor(origin: OriginTag, limits: Limits, now: number) {
+  /** `second`: of a clock that never jumps. */
+  constructor(origin: OriginTag, limits: Limits, second: number) {
     this.origin = origin
-    this.allowance = new Allowance(limits, now)
-    this.heard = Math.floor(now)
+    this.heard = second
+    this.framesLeft = limits.frameBurst
+    this.bytesLeft = limits.byteBurst
+    this.refilled = second
   }
 }
 
@@ -60,7 +65,7 @@ export class Tabs {
   #trunk: Trunk | undefined
   #lastId = 0
 
-  /** `now`: seconds of a clock that never jumps. */
+  /** `now`: whole seconds of a clock that never jumps. */
   constructor(
     app: Pick<TemplatedApp, 'publish' | 'numSubscribers'>,
     limits: Limits,
@@ -115,7 +120,7 @@ export class Tabs {
       return
     }
     tab.spoke = true
-    tab.heard = Math.floor(now)
+    tab.heard = now
     tab.frames += 1
     tab.bytes += frame.byteLength
     this.#trunk?.send(TRUNK.data, tab.id, new Uint8Array(frame))
@@ -171,12 +176,12 @@ export class Tabs {
     if (!isBinary) return 'not_binary'
     if (length === 0) return 'empty'
     if (length > MAX_FRAME) return 'too_large'
-    if (!tab.allowance.take(length, this.#limits, now)) return 'too_fast'
+    if (!take(tab, length, this.#limits, now)) return 'too_fast'
     const waiting = this.#trunk?.buffered ?? 0
     if (waiting <= this.#limits.trunkBuffer) return undefined
     // Whoever filled the trunk goes first; the others only when it is twice too full.
     const hopeless = waiting > 2 * this.#limits.trunkBuffer
-    return hopeless || tab.allowance.heavy(this.#limits) ? 'overloaded' : undefined
+    return hopeless || isHeavy(tab, this.#limits) ? 'overloaded' : undefined
   }
 
   #send(ws: Socket, frame: Uint8Array): void {
