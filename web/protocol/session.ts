@@ -17,7 +17,7 @@ import { type Bytes, concat, EMPTY, u8, u64 } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { Established } from './handshake_keys.ts'
 import type { Primitives } from './primitives.ts'
-import { type Inner, PAYLOAD_MOST, RecordOpener, RecordSealer } from './record.ts'
+import { bucket, type Inner, PAYLOAD_MOST, RecordOpener, RecordSealer } from './record.ts'
 import { Liveness, UpdateGuard, updateDue } from './session_rules.ts'
 
 export interface SessionOptions {
@@ -202,7 +202,7 @@ export class Session {
   #seal(inner: Inner, written?: () => void): Promise<void> {
     const sealed = this.#sealer.seal(inner)
     this.#sent += 1
-    this.#keyBytes += inner.payload.length
+    this.#keyBytes += bucket(inner.payload.length)
     return sealed.then(
       (frame) => {
         this.#o.write(frame)

@@ -37,7 +37,9 @@ const PING_MS = 1000
 /** Who has been heard when. */
 export class Liveness {
   #heard: number
-  #pingedAt: number | undefined
+  /** The oldest ping without an answer, and how many there are. */
+  #pingedAt = 0
+  #unanswered = 0
   #pings = PING_BURST
   #pingsSince: number
 
@@ -51,14 +53,16 @@ export class Liveness {
   }
 
   pinged(now: number): void {
-    this.#pingedAt ??= now
+    if (this.#unanswered === 0) this.#pingedAt = now
+    this.#unanswered += 1
   }
 
   /** Throws SottoError `unexpected_message` for an answer to nothing. */
   ponged(): void {
-    if (this.#pingedAt === undefined)
+    if (this.#unanswered === 0)
       throw new SottoError('unexpected_message', 'The other side answered a ping never sent.')
-    this.#pingedAt = undefined
+    this.#unanswered -= 1
+    this.#pingedAt = this.#heard
   }
 
   /** Throws SottoError `limit` when the peer pings too often. */
@@ -70,8 +74,7 @@ export class Liveness {
   }
 
   state(now: number): 'heard' | 'silent' | 'waiting' | 'dead' {
-    if (this.#pingedAt !== undefined)
-      return now - this.#pingedAt >= UNANSWERED_MS ? 'dead' : 'waiting'
+    if (this.#unanswered > 0) return now - this.#pingedAt >= UNANSWERED_MS ? 'dead' : 'waiting'
     return now - this.#heard >= SILENT_MS ? 'silent' : 'heard'
   }
 }
