@@ -1,0 +1,133 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { type Bytes, equal, hex } from '../../web/protocol/bytes.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
+import { firstChain, nextChain } from './log_chain.ts'
+import { type Row, TABLES, type Table } from './sqlite_schema.ts'
+import { soundRow } from './sqlite_tables.ts'
+import type { Damage } from './store.ts'
+
+/** Entries that a quick look goes back, over all rooms. */
+const RECENT = 20_000
+
+const RESTORE = 'Bring back a backup with "sotto restore".'
+
+/**
+ * Looks for damage. `whole` reads everything: SQLite's own structure, the sum of every row and
+ * every room's chain from its oldest entry on. Otherwise all small tables, the head of every room
+ * and the newest entries; older ones are checked whenever they are read. Returns what is stopped;
+ * throws SottoError `unavailable` when the database as a whole can't be trusted.
+ */
+export function verify(db: DatabaseSync, whole: boolean): Damage[] {
+  if (whole) checkStructure(db)
+  const damages = new Map<string, Damage>()
+  const add = (damage: Damage): void => {
+    damages.set(damage.room === undefined ? damage.text : hex(damage.room), damage)
+  }
+  const rooms = new Map<number, Row>()
+  for (const row of db.prepare('SELECT * FROM room').iterate() as Iterable<Row>) {
+    rooms.set(row.id as number, row)
+    if (!soundRow('room', row)) add(roomDamage(row, 'its record does not fit its sum'))
+  }
+  for (const damage of damagedRows(db, rooms)) add(damage)
+  const from = whole ? undefined : recentEntries(db)
+  for (const [id, room] of rooms) {
+    const seq =
+      from === undefined ? (room.oldest as number) : (from.get(id) ?? (room.seq as number))
+    const problem = chainProblem(db, room, seq)
+    if (problem !== undefined) add(roomDamage(room, problem))
+  }
+  return [...damages.values()]
+}
+
+function roomDamage(room: Row, problem: string): Damage {
+  return { room: room.room as Bytes, text: damageText(problem) }
+}
+
+export function damageText(problem: string): string {
+  return `This room's log on the endpoint is damaged (${problem}) and was stopped; other rooms go on. ${RESTORE}`
+}
+
+/** SQLite's own check. Indexes hold nothing of their own and are made anew. */
+function checkStructure(db: DatabaseSync): void {
+  const check = (): string[] =>
+    db
+      .prepare('PRAGMA integrity_check(20)')
+      .all()
+      .map((row) => String(row.integrity_check))
+  let problems = check()
+  if (problems.every((problem) => /index/i.test(problem))) {
+    db.exec('REINDEX')
+    problems = check()
+  }
+  if (problems.length === 1 && problems[0] === 'ok') return
+  throw new SottoError(
+    'unavailable',
+    `The endpoint's database is damaged (${problems[0]}). Keep a copy of the data directory. ${RESTORE}`,
+  )
+}
+
+/** Rows of the small tables that don't fit their sum, and the rooms that they stop. */
+function* damagedRows(db: DatabaseSync, rooms: ReadonlyMap<number, Row>): Iterable<Damage> {
+  const roomIn: Partial<Record<Table, string>> = {
+    group_info: 'id',
+    group_device: 'room',
+    welcome: 'room',
+  }
+  for (const table of Object.keys(TABLES) as Table[]) {
+    if (table === 'entry' || table === 'room') continue
+    for (const row of db.prepare(`SELECT * FROM ${table}`).iterate() as Iterable<Row>) {
+      if (soundRow(table, row)) continue
+      if (table === 'store')
+        throw new SottoError(
+          'unavailable',
+          `The endpoint's database is damaged (its own record). ${RESTORE}`,
+        )
+      const room = rooms.get(row[roomIn[table] ?? ''] as number)
+      if (room !== undefined) yield roomDamage(room, `a record of ${table}`)
+      else
+        yield {
+          room: undefined,
+          text: `A record on the endpoint's disk is damaged (${table} ${row.id}); what needs it is refused. ${RESTORE}`,
+        }
+    }
+  }
+}
+
+/** By room, the first of its entries that is among the newest. */
+function recentEntries(db: DatabaseSync): Map<number, number> {
+  const rows = db
+    .prepare(
+      `SELECT room, min(seq) AS seq FROM entry
+        WHERE id > (SELECT coalesce(max(id), 0) FROM entry) - ${RECENT} GROUP BY room`,
+    )
+    .all() as Row[]
+  return new Map(rows.map((row) => [row.room as number, row.seq as number]))
+}
+
+/** What is wrong with a room's log from `from` on, or undefined. */
+function chainProblem(db: DatabaseSync, room: Row, from: number): string | undefined {
+  const { id, seq, oldest } = room as { id: number; seq: number; oldest: number }
+  const start = Math.max(from, oldest)
+  let chain = chainBefore(db, room, start)
+  if (chain === undefined) return `entry ${start - 1} is missing`
+  let next = start
+  const entries = db.prepare('SELECT * FROM entry WHERE room = ? AND seq >= ? ORDER BY seq')
+  for (const entry of entries.iterate(id, start) as Iterable<Row>) {
+    if (entry.seq !== next) return `entry ${next} is missing`
+    chain = nextChain(chain, next, entry.mls as Bytes)
+    if (!soundRow('entry', entry) || !equal(chain, entry.chain as Bytes))
+      return `entry ${next} was changed`
+    next += 1
+  }
+  if (next !== seq + 1) return `it has ${next - 1} entries and should have ${seq}`
+  return equal(chain, room.chain as Bytes) ? undefined : 'its end does not fit its head'
+}
+
+function chainBefore(db: DatabaseSync, room: Row, start: number): Bytes | undefined {
+  if (start === room.oldest)
+    return start === 1 ? firstChain(room.room as Bytes) : (room.base as Bytes)
+  const row = db
+    .prepare('SELECT chain FROM entry WHERE room = ? AND seq = ?')
+    .get(room.id as number, start - 1) as Row | undefined
+  return row?.chain as Bytes | undefined
+}
