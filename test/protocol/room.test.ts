@@ -1,9 +1,9 @@
-import { fromUtf8, hex, utf8 } from '../../web/protocol/bytes.ts'
-import { change, seal } from '../../web/protocol/room.ts'
+import { fromUtf8, utf8 } from '../../web/protocol/bytes.ts'
+import { seal } from '../../web/protocol/room.ts'
 import { open } from '../../web/protocol/room_open.ts'
-import { decodeRoom, encodeRoom, epoch, members } from '../../web/protocol/room_state.ts'
+import { decodeRoom, encodeRoom, epoch } from '../../web/protocol/room_state.ts'
 import { assert, describe, it } from '../support/suite.ts'
-import { device, OPEN, only, openAll, roomOf, TRUST } from './room_people.ts'
+import { device, OPEN, only, roomOf, TRUST } from './room_people.ts'
 
 describe('two people in a room', () => {
   for (const kind of ['open', 'members'] as const)

@@ -4,7 +4,8 @@ import type { Signer } from '../../web/protocol/identity.ts'
 import type { Policy } from '../../web/protocol/mls_policy.ts'
 import { mlsSuite, type Suite } from '../../web/protocol/mls_provider.ts'
 import type { Pending } from '../../web/protocol/room.ts'
-import { change, createRoom, type Expected, joinExternal } from '../../web/protocol/room.ts'
+import { type Addition, change, createRoom, joinExternal } from '../../web/protocol/room.ts'
+import type { Expected } from '../../web/protocol/room_group_info.ts'
 import { type DeviceKeys, makeDeviceKeys, makeKeyPackages } from '../../web/protocol/room_keys.ts'
 import { type Opened, open } from '../../web/protocol/room_open.ts'
 import type { Trust } from '../../web/protocol/room_rules.ts'
@@ -116,11 +117,16 @@ export async function welcomed(
   keys: DeviceKeys,
 ): Promise<{ pending: Pending; state: RoomState }> {
   const packages = await makeKeyPackages(keys, 1, NOW)
-  const pending = await change(adder, { add: packages.map((pair) => pair.package) }, TRUST)
+  const pending = await change(adder, { add: packages.map((p) => adding(keys, p)) }, TRUST)
   const welcome = pending.welcome ?? new Uint8Array(0)
   const expect = expected(adder.policy)
   const { state } = await joinWelcome(keys, welcome, packages, expect, TRUST)
   return { pending, state }
+}
+
+/** What `change` takes to add this device by this key package. */
+export function adding({ binding }: DeviceKeys, pair: { package: Bytes }): Addition {
+  return { user: binding.user, device: binding.device, package: pair.package }
 }
 
 async function makeIdentity(): Promise<Signer> {

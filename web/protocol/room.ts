@@ -4,52 +4,46 @@
  * was. Opening is in room_open.ts.
  */
 import {
-  type ClientState,
   createApplicationMessage,
   createCommit,
   createGroup,
-  createGroupInfoWithExternalPubAndRatchetTree,
-  decodeMlsMessage,
   encodeMlsMessage,
-  type GroupInfo,
   joinGroupExternal,
   makePskIndex,
   type Proposal,
 } from 'ts-mls'
-import { ratchetTreeFromExtension } from 'ts-mls/groupInfo.js'
 import { type Bytes, EMPTY, equal } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { DeviceRef } from './messages.ts'
-import { type Binding, badMember, checkValidity, endsSoon } from './mls_credential.ts'
+import { type Binding, badMember, endsSoon } from './mls_credential.ts'
 import { MAX_MLS } from './mls_header.ts'
-import { checkAllowed, type Policy, policyExtension, readPolicy, samePolicy } from './mls_policy.ts'
+import { checkAllowed, type Policy, policyExtension } from './mls_policy.ts'
+import {
+  checkExpected,
+  checkOwn,
+  decodeGroupInfo,
+  type Expected,
+  publicGroupInfo,
+  vetTree,
+} from './room_group_info.ts'
 import { type DeviceKeys, decodeKeyPackage, makeKeyPackage } from './room_keys.ts'
 import {
   checkPackage,
   clientConfig,
   Gate,
+  guarded,
   isDevice,
   isSameDevice,
-  leaves,
   type Member,
   readRoster,
   type Trust,
 } from './room_rules.ts'
 import { clientState, epoch, groupState, isRemoved, type RoomState } from './room_state.ts'
 
-/** The longest GroupInfo or Welcome, as the endpoint takes them. */
-export const MAX_GROUP_INFO = 2 ** 21
 /** Ed25519's signature and the length fields around it and the body. */
 const CONTENT_OVERHEAD = 4 + 2 + 64
 /** Commits: their length is by how many they are for, which the endpoint knows. */
 const PAD_COMMIT = 256
-
-/** What a joiner was told to find: any other group is refused. */
-export interface Expected {
-  /** `room[16] ‖ u32 generation`. */
-  readonly groupId: Bytes
-  readonly policy: Policy
-}
 
 /**
  * A commit that nobody has taken yet. Accepted: `state` is the room's from then on. Refused as
@@ -138,6 +132,11 @@ export async function joinExternal(
   })
 }
 
+/** A key package, and the device that it was asked for. */
+export interface Addition extends DeviceRef {
+  readonly package: Uint8Array
+}
+
 /**
  * One commit that adds devices by their key packages, removes devices, or (with neither) renews
  * this device's keys. Devices whose binding has ended are removed along with it. A device that is
@@ -147,7 +146,7 @@ export async function joinExternal(
  */
 export async function change(
   state: RoomState,
-  { add = [], remove = [] }: { add?: readonly Uint8Array[]; remove?: readonly DeviceRef[] },
+  { add = [], remove = [] }: { add?: readonly Addition[]; remove?: readonly DeviceRef[] },
   trust: Trust,
   aad: Bytes = EMPTY,
 ): Promise<Pending> {
@@ -204,29 +203,6 @@ export function padTo(length: number): number {
   return Math.ceil(length / step) * step
 }
 
-/** Runs ts-mls: what it throws becomes one SottoError `crypto_failed`, ours pass. */
-export async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (cause instanceof SottoError) throw cause
-    throw new SottoError('crypto_failed', 'A message of the room could not be opened.', { cause })
-  }
-}
-
-/** Throws SottoError `bad_member` unless the group is the one that was expected. */
-export function checkExpected({ groupContext }: GroupInfo, { groupId, policy }: Expected): void {
-  if (!equal(groupContext.groupId, groupId)) throw badMember('This is the group of another room.')
-  if (!samePolicy(readPolicy(groupContext.extensions), policy))
-    throw badMember('The room is not for the people that it should be for.')
-}
-
-/** Throws SottoError `bad_member` when this device itself has no place in such a room. */
-export function checkOwn({ binding }: DeviceKeys, policy: Policy, now: number): void {
-  checkAllowed(policy, binding)
-  checkValidity(binding, now)
-}
-
 interface Plan {
   readonly proposals: Proposal[]
   readonly added: Binding[]
@@ -236,11 +212,10 @@ interface Plan {
 async function makePlan(
   state: RoomState,
   gate: Gate,
-  add: readonly Uint8Array[],
+  add: readonly Addition[],
   remove: readonly DeviceRef[],
   now: number,
 ): Promise<Plan> {
-  const packages = add.map(decodeKeyPackage)
   const added: Binding[] = []
   const proposals: Proposal[] = []
   const removed = state.roster.filter(({ leaf, binding }) => {
@@ -248,11 +223,14 @@ async function makePlan(
     if (isMe(state, leaf) && asked) throw badMember('A device can only be removed by another one.')
     return !isMe(state, leaf) && (asked || binding.notAfter < now / 1000)
   })
-  for (const keyPackage of packages) {
+  for (const addition of add) {
+    const keyPackage = decodeKeyPackage(addition.package)
     checkPackage(keyPackage, now)
     const { credential, signaturePublicKey } = keyPackage.leafNode
     await gate.validateCredential(credential, signaturePublicKey)
     const binding = gate.find(keyPackage.leafNode)
+    if (!isDevice(addition, binding))
+      throw badMember(`For a device of ${addition.user} the server gave the keys of another.`)
     if (endsSoon(binding, now))
       throw badMember(`A device of ${binding.user} has to renew its keys.`)
     const before = state.roster.find((member) => isSameDevice(member.binding, binding))
@@ -274,38 +252,6 @@ function isMe({ group }: RoomState, leaf: number): boolean {
 
 function without(roster: readonly Member[], removed: readonly Member[]): Member[] {
   return roster.filter((member) => !removed.includes(member))
-}
-
-/** Vets every leaf of a GroupInfo's tree; ts-mls goes over the rest of the tree. */
-export async function vetTree(info: GroupInfo, gate: Gate): Promise<Member[]> {
-  const tree = ratchetTreeFromExtension(info)
-  if (!tree) throw new SottoError('decode_error', 'The group of the room has no members.')
-  for (const { node } of leaves(tree))
-    await gate.validateCredential(node.credential, node.signaturePublicKey)
-  return readRoster(tree, [], gate)
-}
-
-function decodeGroupInfo(bytes: Uint8Array): GroupInfo {
-  try {
-    if (bytes.length > MAX_GROUP_INFO) throw new RangeError('too long')
-    const [message, length] = decodeMlsMessage(new Uint8Array(bytes), 0) ?? []
-    if (message?.wireformat !== 'mls_group_info' || length !== bytes.length)
-      throw new RangeError('not a GroupInfo')
-    return message.groupInfo
-  } catch (cause) {
-    throw new SottoError('decode_error', 'The group of the room could not be read.', { cause })
-  }
-}
-
-async function publicGroupInfo(
-  state: ClientState,
-  policy: Policy,
-  { suite }: DeviceKeys,
-): Promise<Bytes> {
-  if (policy.kind !== 'open') return EMPTY
-  const groupInfo = await createGroupInfoWithExternalPubAndRatchetTree(state, [], suite)
-  const message = { version: 'mls10', wireformat: 'mls_group_info', groupInfo } as const
-  return encodeMlsMessage(message) as Bytes
 }
 
 function checkActive(state: RoomState): void {

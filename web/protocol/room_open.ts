@@ -16,8 +16,15 @@ import { SottoError } from './errors.ts'
 import { type Binding, badMember, readBinding } from './mls_credential.ts'
 import { KEPT_EPOCHS, type MlsHeader, readMlsHeader } from './mls_header.ts'
 import { readPolicy, samePolicy } from './mls_policy.ts'
-import { guarded } from './room.ts'
-import { Gate, isSameDevice, leaves, type Member, readRoster, type Trust } from './room_rules.ts'
+import {
+  Gate,
+  guarded,
+  isSameDevice,
+  leaves,
+  type Member,
+  readRoster,
+  type Trust,
+} from './room_rules.ts'
 import { clientState, epoch, groupId, groupState, isRemoved, type RoomState } from './room_state.ts'
 
 export type Opened =

@@ -103,6 +103,16 @@ export function readRoster(tree: RatchetTree, before: readonly Member[], gate: G
   return roster
 }
 
+/** Runs ts-mls: what it throws becomes one SottoError `crypto_failed`, ours pass. */
+export async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof SottoError) throw cause
+    throw new SottoError('crypto_failed', 'A message of the room could not be opened.', { cause })
+  }
+}
+
 /** Leaf nodes that are not blank, with their leaf index. */
 export function leaves(tree: RatchetTree): { leaf: number; node: LeafNode }[] {
   return tree.flatMap((node, i) =>

@@ -23,14 +23,20 @@ import { equal } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import { badMember } from './mls_credential.ts'
 import { SUITE_NAME, type Suite } from './mls_provider.ts'
-import { checkExpected, checkOwn, type Expected, guarded, MAX_GROUP_INFO, vetTree } from './room.ts'
+import {
+  checkExpected,
+  checkOwn,
+  type Expected,
+  MAX_GROUP_INFO,
+  vetTree,
+} from './room_group_info.ts'
 import {
   type DeviceKeys,
   decodeKeyPackage,
   decodePrivate,
   type KeyPackagePair,
 } from './room_keys.ts'
-import { Gate, leaves, type Trust } from './room_rules.ts'
+import { Gate, guarded, leaves, type Trust } from './room_rules.ts'
 import type { RoomState } from './room_state.ts'
 import { verifyTree } from './room_tree.ts'
 

@@ -1,0 +1,72 @@
+/** What those who join are told of a group, and whether it is the group that they want. */
+import {
+  type ClientState,
+  createGroupInfoWithExternalPubAndRatchetTree,
+  decodeMlsMessage,
+  encodeMlsMessage,
+  type GroupInfo,
+} from 'ts-mls'
+import { ratchetTreeFromExtension } from 'ts-mls/groupInfo.js'
+import { type Bytes, EMPTY, equal } from './bytes.ts'
+import { SottoError } from './errors.ts'
+import { badMember, checkValidity } from './mls_credential.ts'
+import { checkAllowed, type Policy, readPolicy, samePolicy } from './mls_policy.ts'
+import type { DeviceKeys } from './room_keys.ts'
+import { type Gate, leaves, type Member, readRoster } from './room_rules.ts'
+
+/** The longest GroupInfo or Welcome, as the endpoint takes them. */
+export const MAX_GROUP_INFO = 2 ** 21
+
+/** What a joiner was told to find: any other group is refused. */
+export interface Expected {
+  /** `room[16] ‖ u32 generation`. */
+  readonly groupId: Bytes
+  readonly policy: Policy
+}
+
+/** Throws SottoError `bad_member` unless the group is the one that was expected. */
+export function checkExpected({ groupContext }: GroupInfo, { groupId, policy }: Expected): void {
+  if (!equal(groupContext.groupId, groupId)) throw badMember('This is the group of another room.')
+  if (!samePolicy(readPolicy(groupContext.extensions), policy))
+    throw badMember('The room is not for the people that it should be for.')
+}
+
+/** Throws SottoError `bad_member` when this device itself has no place in such a room. */
+export function checkOwn({ binding }: DeviceKeys, policy: Policy, now: number): void {
+  checkAllowed(policy, binding)
+  checkValidity(binding, now)
+}
+
+/** Vets every leaf of a GroupInfo's tree; ts-mls goes over the rest of the tree. */
+export async function vetTree(info: GroupInfo, gate: Gate): Promise<Member[]> {
+  const tree = ratchetTreeFromExtension(info)
+  if (!tree) throw new SottoError('decode_error', 'The group of the room has no members.')
+  for (const { node } of leaves(tree))
+    await gate.validateCredential(node.credential, node.signaturePublicKey)
+  return readRoster(tree, [], gate)
+}
+
+/** Throws SottoError `decode_error`. */
+export function decodeGroupInfo(bytes: Uint8Array): GroupInfo {
+  try {
+    if (bytes.length > MAX_GROUP_INFO) throw new RangeError('too long')
+    const [message, length] = decodeMlsMessage(new Uint8Array(bytes), 0) ?? []
+    if (message?.wireformat !== 'mls_group_info' || length !== bytes.length)
+      throw new RangeError('not a GroupInfo')
+    return message.groupInfo
+  } catch (cause) {
+    throw new SottoError('decode_error', 'The group of the room could not be read.', { cause })
+  }
+}
+
+/** For the endpoint to hand out; empty unless the room is open. */
+export async function publicGroupInfo(
+  state: ClientState,
+  policy: Policy,
+  { suite }: DeviceKeys,
+): Promise<Bytes> {
+  if (policy.kind !== 'open') return EMPTY
+  const groupInfo = await createGroupInfoWithExternalPubAndRatchetTree(state, [], suite)
+  const message = { version: 'mls10', wireformat: 'mls_group_info', groupInfo } as const
+  return encodeMlsMessage(message) as Bytes
+}
