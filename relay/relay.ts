@@ -149,7 +149,14 @@ function listen(
   return new Promise((resolve, reject) => {
     app.listen(address, port, (socket) => {
       if (socket) resolve(socket)
-      else reject(new Error(`port ${port} of ${address} is not free or not allowed`))
+      else
+        reject(
+          Object.assign(new Error(`port ${port} of ${address} is not free`), {
+            code: 'EADDRINUSE', // uWebSockets does not say why; this is nearly always it
+            address,
+            port,
+          }),
+        )
     })
   })
 }
