@@ -1,0 +1,369 @@
+/** A chat that does what a test tells it, behind the interfaces that the page's elements know. */
+import type {
+  ChatModel,
+  ChatState,
+  HandshakeStep,
+  MessageId,
+  MessageView,
+  Notice,
+  PersonView,
+  Reader,
+  RoomId,
+  RoomView,
+  TimelineItem,
+} from '../../web/chat/model.ts'
+import type { Door, Entered, IdentityKeeper, KeyFile, ProfileView } from '../../web/ui/door.ts'
+
+/** A fixed afternoon, so that pictures are the same every time. */
+export const NOON = new Date(2026, 4, 14, 14, 3).getTime()
+
+export const LOBBY = '00'.repeat(16) as RoomId
+
+/** 64 hex digits that look like a hash and depend on the text alone. */
+export function digits(text: string): string {
+  let value = 0x9e3779b9
+  for (const char of text) value = Math.imul(value ^ char.charCodeAt(0), 0x85ebca6b)
+  let out = ''
+  for (let i = 0; out.length < 64; i++) {
+    value = Math.imul(value ^ i, 0x85ebca6b)
+    value ^= value >>> 13
+    out += (value >>> 0).toString(16).padStart(8, '0')
+  }
+  return out.slice(0, 64)
+}
+
+export function reader(user: string, me = false, trust: Reader['trust'] = 'pinned'): Reader {
+  return { user, fingerprint: digits(user), devices: 1, me, trust }
+}
+
+export function person(user: string, online = true, me = false): PersonView {
+  return { user, fingerprint: digits(user), online, me, trust: 'pinned', room: undefined }
+}
+
+export function room(id: RoomId, title: string, readers: readonly Reader[]): RoomView {
+  return {
+    room: id,
+    kind: id === LOBBY ? 'lobby' : 'private',
+    title,
+    readers,
+    phase: 'ready',
+    text: '',
+    unread: 0,
+    lastActivity: 0,
+    length: 0,
+    crypto:
+      'MLS, X-Wing (X25519 with ML-KEM-768), AES-256-GCM, Ed25519; all by this browser itself',
+  }
+}
+
+/** What `openPrivate` makes of a name. */
+export function privateRoom(user: string): RoomId {
+  return digits(`room ${user}`).slice(0, 32) as RoomId
+}
+
+export class ScriptedChat extends EventTarget implements ChatModel {
+  state: ChatState
+  /** Everything the page asked for, in order, as words. */
+  readonly asked: string[] = []
+  /** What the next request fails with, if anything. */
+  failure: Error | undefined
+  /** Whether `timeline` answers with a promise, as when a segment has to be read. */
+  slow = false
+  readonly #items = new Map<RoomId, TimelineItem[]>()
+  #count = 0
+
+  constructor(user = 'alice', others: readonly string[] = ['bob', 'carol']) {
+    super()
+    const readers = [reader(user, true), ...others.map((other) => reader(other))]
+    this.state = {
+      me: { user, fingerprint: digits(user), device: '11'.repeat(16), backedUp: false },
+      connection: { phase: 'online', resumed: false, since: NOON },
+      rooms: [room(LOBBY, 'Lobby', readers)],
+      people: [person(user, true, true), ...others.map((other) => person(other))],
+      notices: [],
+      handshake: undefined,
+    }
+  }
+
+  /** Sets parts of the state and tells the page. */
+  set(change: Partial<ChatState>): void {
+    this.state = { ...this.state, ...change }
+    this.dispatchEvent(new Event('change'))
+  }
+
+  setRoom(id: RoomId, change: Partial<RoomView>): void {
+    const rooms = this.state.rooms.map((one) => (one.room === id ? { ...one, ...change } : one))
+    this.set({ rooms })
+  }
+
+  notify(notice: Partial<Notice>): void {
+    const whole: Notice = {
+      id: `notice ${this.#count++}`,
+      kind: 'warning',
+      title: '',
+      seen: '',
+      advice: '',
+      blocking: false,
+      choices: [],
+      ...notice,
+    }
+    this.set({ notices: [whole, ...this.state.notices] })
+  }
+
+  /** Appends items to a room and tells the page once. */
+  put(id: RoomId, ...items: readonly TimelineItem[]): void {
+    const all = [...(this.#items.get(id) ?? []), ...items]
+    this.#items.set(id, all)
+    this.setRoom(id, { length: all.length, lastActivity: all.at(-1)?.at ?? 0 })
+  }
+
+  /** Somebody says something. */
+  hear(id: RoomId, from: string, text: string, at = NOON): void {
+    const unread = (this.state.rooms.find((one) => one.room === id)?.unread ?? 0) + 1
+    this.setRoom(id, { unread })
+    this.put(id, this.message({ from, text, at }))
+  }
+
+  message(part: Partial<MessageView>): MessageView {
+    const id = (this.#count++).toString(16).padStart(32, '0') as MessageId
+    const mine = part.from === this.state.me.user
+    const state = mine ? 'sent' : 'received'
+    return { kind: 'text', id, from: '', mine, text: '', at: NOON, state, reason: '', ...part }
+  }
+
+  /** Changes one message, as when it has been acknowledged. */
+  change(id: RoomId, message: MessageId, change: Partial<MessageView>): void {
+    const items = (this.#items.get(id) ?? []).map((item) =>
+      item.kind === 'text' && item.id === message ? { ...item, ...change } : item,
+    )
+    this.#items.set(id, items)
+    this.setRoom(id, {})
+  }
+
+  timeline(
+    id: RoomId,
+    from: number,
+    to: number,
+  ): readonly TimelineItem[] | Promise<readonly TimelineItem[]> {
+    const items = (this.#items.get(id) ?? []).slice(from, to)
+    return this.slow ? Promise.resolve(items) : items
+  }
+
+  async send(id: RoomId, text: string): Promise<MessageId> {
+    this.#ask(`send ${text}`)
+    const message = this.message({ from: this.state.me.user, text, state: 'sending' })
+    this.put(id, message)
+    return message.id
+  }
+
+  async retry(_room: RoomId, id: MessageId): Promise<void> {
+    this.#ask(`retry ${id}`)
+  }
+
+  async discard(_room: RoomId, id: MessageId): Promise<void> {
+    this.#ask(`discard ${id}`)
+  }
+
+  async openPrivate(user: string): Promise<RoomId> {
+    this.#ask(`private ${user}`)
+    const id = privateRoom(user)
+    if (!this.state.rooms.some((one) => one.room === id)) {
+      const readers = [reader(this.state.me.user, true), reader(user)]
+      this.set({ rooms: [...this.state.rooms, room(id, user, readers)] })
+    }
+    return id
+  }
+
+  async leave(id: RoomId): Promise<void> {
+    this.#ask('end conversation')
+    this.set({ rooms: this.state.rooms.filter((one) => one.room !== id) })
+  }
+
+  markRead(id: RoomId): void {
+    if (this.state.rooms.some((one) => one.room === id && one.unread > 0))
+      this.setRoom(id, { unread: 0 })
+  }
+
+  connect(): void {
+    this.#ask('connect')
+    this.set({ connection: { phase: 'online', resumed: true, since: NOON } })
+  }
+
+  async disconnect(): Promise<void> {
+    this.#ask('disconnect')
+    this.set({ connection: { phase: 'offline', text: 'you have left', retryAt: undefined } })
+  }
+
+  async admit(passwords: { serverPassword?: string; accountPassword?: string }): Promise<void> {
+    this.#ask(`admit ${JSON.stringify(passwords)}`)
+  }
+
+  dismiss(notice: string): void {
+    this.#ask(`dismiss ${notice}`)
+    this.set({ notices: this.state.notices.filter(({ id }) => id !== notice) })
+  }
+
+  async decide(notice: string, choice: string): Promise<void> {
+    this.#ask(`decide ${choice}`)
+    this.set({ notices: this.state.notices.filter(({ id }) => id !== notice) })
+  }
+
+  #ask(words: string): void {
+    this.asked.push(words)
+    const { failure } = this
+    this.failure = undefined
+    if (failure) throw failure
+  }
+}
+
+/** A browser that does what a test tells it. */
+export class ScriptedDoor implements Door {
+  readonly chat: ScriptedChat
+  readonly asked: string[] = []
+  known: ProfileView[] = []
+  resumes = false
+  problem = ''
+  failure: Error | undefined
+  readonly #lost = Promise.withResolvers<void>()
+
+  constructor(chat = new ScriptedChat()) {
+    this.chat = chat
+  }
+
+  /** Another tab takes the person over. */
+  lose(): void {
+    this.#lost.resolve()
+  }
+
+  async resume(): Promise<Entered | undefined> {
+    return this.resumes ? this.#entered() : undefined
+  }
+
+  async profiles(): Promise<readonly ProfileView[]> {
+    return this.known
+  }
+
+  nameProblem(): string {
+    return this.problem
+  }
+
+  async readKey(pem: string, passphrase: string): Promise<KeyFile> {
+    this.asked.push(`read key, passphrase ${passphrase}`)
+    if (this.failure) throw this.failure
+    return { fingerprint: digits(pem) }
+  }
+
+  async start(name: string, key: KeyFile | undefined): Promise<Entered> {
+    this.asked.push(`start ${name}${key ? ` with ${key.fingerprint}` : ''}`)
+    if (this.failure) throw this.failure
+    return this.#entered()
+  }
+
+  async enter(profile: string, takeOver: boolean): Promise<Entered> {
+    this.asked.push(`enter ${profile}${takeOver ? ' by taking over' : ''}`)
+    return this.#entered()
+  }
+
+  #entered(): Entered {
+    const { chat, asked } = this
+    const keeper: IdentityKeeper = {
+      persistent: true,
+      async publicPem() {
+        return '-----BEGIN PUBLIC KEY-----\nTUlJQm9qQU5CZ2s=\n-----END PUBLIC KEY-----\n'
+      },
+      async exportPem(passphrase) {
+        asked.push(`export ${passphrase}`)
+        chat.set({ me: { ...chat.state.me, backedUp: true } })
+        return '-----BEGIN ENCRYPTED PRIVATE KEY-----\nTUlJ\n-----END ENCRYPTED PRIVATE KEY-----\n'
+      },
+      async destroy() {
+        asked.push('destroy')
+      },
+    }
+    return {
+      model: chat,
+      keeper,
+      lost: this.#lost.promise,
+      async leave() {
+        asked.push('leave')
+      },
+    }
+  }
+}
+
+/** A full handshake as the protocol tells it. */
+export const HANDSHAKE_STEPS: readonly HandshakeStep[] = (
+  [
+    [
+      'own',
+      'X25519 key pair',
+      'A fresh key pair for this connection only: it makes the connection unreadable later, even to somebody who steals every long-term key.',
+      0,
+      0.6,
+      [['share', 'client share', 32]],
+    ],
+    [
+      'out',
+      'M1 ClientHello',
+      'Offers suite and group and sends fresh randomness, so that no old conversation can be played again.',
+      91,
+      1.1,
+      [
+        ['suites', 'AES-256-GCM, SHA-256, RSA-OAEP, RSA-PSS', 2],
+        ['client_random', 'random c', 32],
+        ['share', 'client share', 32],
+      ],
+    ],
+    [
+      'in',
+      'M2 ServerHello',
+      'The endpoint’s fresh share. Its RSA key comes sealed, and it is the one that this page has pinned.',
+      632,
+      5.8,
+      [
+        ['server_random', 'random s', 32],
+        ['share', 'server share', 32],
+        ['fingerprint', 'endpoint', 32],
+      ],
+    ],
+    [
+      'own',
+      'Key agreed',
+      'Both sides have the same X25519 secret; nobody who only listens can compute it.',
+      0,
+      6.9,
+      [],
+    ],
+    [
+      'out',
+      'M3 ClientAuth',
+      'Only the owner of the pinned endpoint key can open this; inside, your RSA-PSS signature over everything so far proves who you are.',
+      1970,
+      12.4,
+      [
+        ['identity', 'alice', 32],
+        ['signature', 'sealed', 384],
+      ],
+    ],
+    [
+      'in',
+      'M4 ServerFinished',
+      'The endpoint has opened the sealed secret, so it owns its key, and has seen exactly the same messages.',
+      196,
+      18.3,
+      [['session_id', 'session', 16]],
+    ],
+  ] as const
+).map(([direction, name, proves, bytes, at, fields]) => ({
+  direction,
+  name,
+  proves,
+  bytes,
+  at,
+  transcript: direction === 'own' ? '' : digits(name),
+  fields: fields.map(([field, value, size]) => ({
+    name: field,
+    value: size === 32 ? digits(value) : value,
+    bytes: size,
+  })),
+}))

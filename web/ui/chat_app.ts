@@ -1,0 +1,286 @@
+import type { ChatState, Notice, RoomId } from '../chat/model.ts'
+import type { Door, Entered, Making, ProfileView } from './door.ts'
+import { SottoElement } from './element.ts'
+import {
+  ConnectionEvent,
+  DeletePersonEvent,
+  DraftEvent,
+  EndConversationEvent,
+  EnterEvent,
+  FailedMessageEvent,
+  NoticeEvent,
+  OpenPrivateEvent,
+  PanelEvent,
+  type PanelName,
+  SeenEvent,
+  SelectRoomEvent,
+  SendEvent,
+  ShowListEvent,
+  SomebodyElseEvent,
+  StartEvent,
+} from './events.ts'
+import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import './welcome_screen.ts'
+
+/**
+ * The whole page. It alone acts on what the other elements ask for, and it alone speaks to the
+ * model. The chat's own elements are loaded once the first screen has been drawn.
+ */
+@customElement('sotto-app')
+export class ChatApp extends SottoElement {
+  @property({ attribute: false }) door: Door | undefined
+  @state() private entered: Entered | undefined
+  @state() private ready = false
+  @state() private profiles: readonly ProfileView[] = []
+  @state() private making: Making | undefined
+  @state() private problem = ''
+  @state() private lost = ''
+  @state() private selected: RoomId | undefined
+  @state() private showsList = false
+  @state() private panel: PanelName | undefined
+
+  #drafts = new Map<RoomId, string>()
+  readonly #onChange = (): void => this.requestUpdate()
+  readonly #onBack = (): void => void this.#listProfiles()
+
+  constructor() {
+    super()
+    const on = <E extends Event>(type: string, act: (event: E) => unknown): void =>
+      this.addEventListener(type, (event) => void this.#attempt(() => act(event as E)))
+    on<StartEvent>(StartEvent.type, (event) => this.#start(event))
+    on<EnterEvent>(EnterEvent.type, (event) => this.#enter(event))
+    on(SomebodyElseEvent.type, () => this.#goOut())
+    on(DeletePersonEvent.type, () => this.#deletePerson())
+    on<SelectRoomEvent>(SelectRoomEvent.type, ({ room }) => this.#select(room))
+    on(ShowListEvent.type, () => this.#showList())
+    on<PanelEvent>(PanelEvent.type, ({ panel }) => this.#openPanel(panel))
+    on<DraftEvent>(DraftEvent.type, ({ room, text }) => this.#setDraft(room, text))
+    on<SendEvent>(SendEvent.type, ({ room, text }) => this.#send(room, text))
+    on<OpenPrivateEvent>(OpenPrivateEvent.type, (event) => this.#openPrivate(event))
+    on<SeenEvent>(SeenEvent.type, ({ room }) => this.#model?.markRead(room))
+    on<FailedMessageEvent>(FailedMessageEvent.type, ({ room, id, what }) =>
+      what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id),
+    )
+    on<EndConversationEvent>(EndConversationEvent.type, ({ room }) => this.#model?.leave(room))
+    on<ConnectionEvent>(ConnectionEvent.type, ({ what }) =>
+      what === 'leave' ? this.#model?.disconnect() : this.#model?.connect(),
+    )
+    on<NoticeEvent>(NoticeEvent.type, ({ notice, choice }) =>
+      choice === undefined ? this.#model?.dismiss(notice) : this.#model?.decide(notice, choice),
+    )
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    // Another tab may have come or gone while this one was in the background.
+    document.addEventListener('visibilitychange', this.#onBack)
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    document.removeEventListener('visibilitychange', this.#onBack)
+    this.#model?.removeEventListener('change', this.#onChange)
+  }
+
+  protected override firstUpdated(): void {
+    void this.#attempt(async () => {
+      const entered = await this.door?.resume()
+      if (entered) await this.#become(entered)
+      else await this.#listProfiles()
+    }).then(() => {
+      this.ready = true
+    })
+    requestAnimationFrame(() => void import('./chat_screen.ts'))
+  }
+
+  override render(): Html | typeof nothing {
+    const { entered } = this
+    if (entered === undefined) return this.ready ? this.#renderWelcome() : nothing
+    const { state } = entered.model
+    const blocking = state.notices.find((notice) => notice.blocking)
+    return html`
+      <chat-screen .state=${state} .model=${entered.model} .selected=${this.#room(state)} .showsList=${this.showsList}
+        .draft=${this.#drafts.get(this.#room(state) ?? NO_ROOM) ?? ''} .problem=${this.problem}></chat-screen>
+      ${blocking ? renderBlocking(blocking) : this.#renderDialog(entered, state)}
+    `
+  }
+
+  protected override updated(): void {
+    const rooms = this.entered?.model.state.rooms ?? []
+    const unread = rooms.reduce((sum, room) => sum + room.unread, 0)
+    // The title shows in task lists and histories: a number, never a name.
+    document.title = unread > 0 ? `(${unread}) Sotto` : 'Sotto'
+  }
+
+  get #model(): Entered['model'] | undefined {
+    return this.entered?.model
+  }
+
+  /** The conversation on the screen: the chosen one while it is there, else the lobby. */
+  #room({ rooms }: ChatState): RoomId | undefined {
+    return (rooms.find(({ room }) => room === this.selected) ?? rooms[0])?.room
+  }
+
+  #renderWelcome(): Html {
+    return html`<welcome-screen .door=${this.door} .profiles=${this.profiles} .making=${this.making}
+      .problem=${this.problem} .lost=${this.lost}></welcome-screen>`
+  }
+
+  #renderDialog({ model, keeper }: Entered, state: ChatState): Html | typeof nothing {
+    if (state.connection.phase === 'admission')
+      return html`<admission-dialog .admission=${state.connection} .admit=${model.admit.bind(model)}></admission-dialog>`
+    if (this.panel === 'identity')
+      return html`<identity-panel .me=${state.me} .keeper=${keeper} .door=${this.door}></identity-panel>`
+    if (this.panel === 'handshake')
+      return html`<handshake-view .handshake=${state.handshake}></handshake-view>`
+    return nothing
+  }
+
+  /** What goes wrong is said on the screen: under the composer, or on the first screen. */
+  async #attempt(work: () => unknown): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : 'That did not work.'
+    }
+  }
+
+  async #listProfiles(): Promise<void> {
+    if (this.entered === undefined) this.profiles = (await this.door?.profiles()) ?? []
+  }
+
+  async #start({ name, key }: StartEvent): Promise<void> {
+    if (this.making !== undefined) return
+    this.problem = ''
+    await this.entered?.leave()
+    this.#forget()
+    this.making = 'key'
+    try {
+      const entered = await this.door?.start(name, key, (step) => {
+        this.making = step
+      })
+      if (entered) await this.#become(entered)
+    } finally {
+      this.making = undefined
+      await this.#listProfiles()
+    }
+  }
+
+  async #enter({ profile, takeOver }: EnterEvent): Promise<void> {
+    this.problem = ''
+    try {
+      const entered = await this.door?.enter(profile, takeOver)
+      if (entered) await this.#become(entered)
+    } finally {
+      await this.#listProfiles()
+    }
+  }
+
+  async #become(entered: Entered): Promise<void> {
+    await Promise.all([import('./chat_screen.ts'), import('./panels.ts')])
+    this.lost = ''
+    this.problem = ''
+    this.entered = entered
+    entered.model.addEventListener('change', this.#onChange)
+    void entered.lost.then(() => this.#lose(entered))
+    await this.updateComplete
+    this.#focusBox()
+  }
+
+  #lose(entered: Entered): void {
+    if (this.entered !== entered) return
+    const { user } = entered.model.state.me
+    this.#forget()
+    this.lost = `${user} is now open in another tab. Take over to go on here, or be somebody else.`
+    void this.#listProfiles()
+  }
+
+  async #goOut(): Promise<void> {
+    await this.entered?.leave()
+    this.#forget()
+    await this.#listProfiles()
+  }
+
+  async #deletePerson(): Promise<void> {
+    const { entered } = this
+    await entered?.leave()
+    await entered?.keeper.destroy()
+    this.#forget()
+    await this.#listProfiles()
+  }
+
+  #forget(): void {
+    this.#model?.removeEventListener('change', this.#onChange)
+    this.entered = undefined
+    this.selected = undefined
+    this.panel = undefined
+    this.showsList = false
+    this.#drafts = new Map()
+  }
+
+  #select(room: RoomId): void {
+    this.selected = room
+    this.showsList = false
+    this.problem = ''
+    void this.updateComplete.then(() => this.#focusBox())
+  }
+
+  #showList(): void {
+    this.showsList = true
+    void this.updateComplete.then(() =>
+      this.querySelector<HTMLElement>('room-list [aria-current=true]')?.focus(),
+    )
+  }
+
+  #openPanel(panel: PanelName | undefined): void {
+    this.panel = panel
+  }
+
+  #setDraft(room: RoomId, text: string): void {
+    this.#drafts.set(room, text)
+    this.problem = ''
+    this.requestUpdate()
+  }
+
+  async #send(room: RoomId, text: string): Promise<void> {
+    this.querySelector('chat-screen')?.followNewest()
+    try {
+      await this.#model?.send(room, text)
+    } catch (error) {
+      // Nothing that was typed may be lost.
+      if (!this.#drafts.get(room)) this.#setDraft(room, text)
+      throw error
+    }
+  }
+
+  async #openPrivate({ user, text }: OpenPrivateEvent): Promise<void> {
+    this.problem = ''
+    const room = await this.#model?.openPrivate(user)
+    if (room === undefined) return
+    this.#select(room)
+    if (text !== '') await this.#send(room, text)
+  }
+
+  #focusBox(): void {
+    this.querySelector('chat-screen')?.focusBox()
+  }
+
+  static override styles = css`
+    sotto-app {
+      display: block;
+      height: 100%;
+    }
+  `
+}
+
+const NO_ROOM = '' as RoomId
+
+function renderBlocking(notice: Notice): Html {
+  return html`<notice-dialog .notice=${notice}></notice-dialog>`
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'sotto-app': ChatApp
+  }
+}

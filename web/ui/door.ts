@@ -1,0 +1,59 @@
+/** What the screen asks of the browser around it: who lives here, and how one comes in. */
+import type { ChatModel } from '../chat/model.ts'
+
+export interface Door {
+  /** The people whom this browser keeps, last used first. */
+  profiles(): Promise<readonly ProfileView[]>
+  /**
+   * Comes in without asking where it is clear as whom: this tab was somebody before it was
+   * reloaded, or there is one person here and no other tab has them. Undefined otherwise.
+   */
+  resume(): Promise<Entered | undefined>
+  /** What is wrong with a name, for people; empty when nothing is. */
+  nameProblem(name: string): string
+  /** Reads a private key file and stores nothing. Rejects with SottoError for people. */
+  readKey(pem: string, passphrase: string): Promise<KeyFile>
+  /** Makes a new person, with a new key unless one is given, and comes in as that person. */
+  start(name: string, key: KeyFile | undefined, progress: (step: Making) => void): Promise<Entered>
+  /** Comes in as a person who is there. Rejects when another tab has them, unless it `takeOver`s. */
+  enter(profile: string, takeOver: boolean): Promise<Entered>
+}
+
+export interface ProfileView {
+  readonly id: string
+  readonly user: string
+  /** held: another tab is this person now. wiped: the browser has deleted their key. */
+  readonly state: 'free' | 'held' | 'wiped'
+}
+
+/** A key that has been read and is not stored yet. */
+export interface KeyFile {
+  /** Hex, 64 digits. */
+  readonly fingerprint: string
+}
+
+/** What making a person consists of, in order. */
+export const MAKING = ['key', 'store', 'open'] as const
+export type Making = (typeof MAKING)[number]
+
+/** A tab that has become somebody. */
+export interface Entered {
+  readonly model: ChatModel
+  readonly keeper: IdentityKeeper
+  /** Settles when another tab has taken the person over: this one may no longer write. */
+  readonly lost: Promise<void>
+  /** Says goodbye and lets go, so that the person may come in elsewhere. */
+  leave(): Promise<void>
+}
+
+/** The identity key of the person who came in. */
+export interface IdentityKeeper {
+  /** False when the browser may throw the store away to make room. */
+  readonly persistent: boolean
+  /** SPKI PEM. */
+  publicPem(): Promise<string>
+  /** PKCS#8 PEM under the passphrase. The person then counts as backed up. */
+  exportPem(passphrase: string): Promise<string>
+  /** Deletes the person and everything of them from this browser, for good. */
+  destroy(): Promise<void>
+}

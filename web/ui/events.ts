@@ -1,0 +1,189 @@
+/**
+ * What elements ask for. They bubble up to the app element, which alone acts on them and on the
+ * model; what changes comes down again as properties.
+ */
+import type { MessageId, RoomId } from '../chat/model.ts'
+import type { KeyFile } from './door.ts'
+
+export type PanelName = 'identity' | 'handshake'
+
+class Ask extends Event {
+  constructor(type: string) {
+    super(type, { bubbles: true, composed: true })
+  }
+}
+
+/** A new person, with a new key or the one of a file. */
+export class StartEvent extends Ask {
+  static readonly type = 'sotto-start'
+  readonly name: string
+  readonly key: KeyFile | undefined
+  constructor(name: string, key?: KeyFile) {
+    super(StartEvent.type)
+    this.name = name
+    this.key = key
+  }
+}
+
+/** A person whom this browser already knows. */
+export class EnterEvent extends Ask {
+  static readonly type = 'sotto-enter'
+  readonly profile: string
+  readonly takeOver: boolean
+  constructor(profile: string, takeOver: boolean) {
+    super(EnterEvent.type)
+    this.profile = profile
+    this.takeOver = takeOver
+  }
+}
+
+/** Back to the first screen, to be somebody else. */
+export class SomebodyElseEvent extends Ask {
+  static readonly type = 'sotto-somebody-else'
+  constructor() {
+    super(SomebodyElseEvent.type)
+  }
+}
+
+export class SelectRoomEvent extends Ask {
+  static readonly type = 'sotto-select-room'
+  readonly room: RoomId
+  constructor(room: RoomId) {
+    super(SelectRoomEvent.type)
+    this.room = room
+  }
+}
+
+/** On a narrow screen: from the conversation back to the list. */
+export class ShowListEvent extends Ask {
+  static readonly type = 'sotto-show-list'
+  constructor() {
+    super(ShowListEvent.type)
+  }
+}
+
+/** The private conversation with a person; `text`, if any, is sent there. */
+export class OpenPrivateEvent extends Ask {
+  static readonly type = 'sotto-open-private'
+  readonly user: string
+  readonly text: string
+  constructor(user: string, text = '') {
+    super(OpenPrivateEvent.type)
+    this.user = user
+    this.text = text
+  }
+}
+
+export class SendEvent extends Ask {
+  static readonly type = 'sotto-send'
+  readonly room: RoomId
+  readonly text: string
+  constructor(room: RoomId, text: string) {
+    super(SendEvent.type)
+    this.room = room
+    this.text = text
+  }
+}
+
+export class DraftEvent extends Ask {
+  static readonly type = 'sotto-draft'
+  readonly room: RoomId
+  readonly text: string
+  constructor(room: RoomId, text: string) {
+    super(DraftEvent.type)
+    this.room = room
+    this.text = text
+  }
+}
+
+/** For a message that could not be sent. */
+export class FailedMessageEvent extends Ask {
+  static readonly type = 'sotto-failed-message'
+  readonly room: RoomId
+  readonly id: MessageId
+  readonly what: 'retry' | 'discard'
+  constructor(room: RoomId, id: MessageId, what: 'retry' | 'discard') {
+    super(FailedMessageEvent.type)
+    this.room = room
+    this.id = id
+    this.what = what
+  }
+}
+
+/** The newest message of the room is on the screen. */
+export class SeenEvent extends Ask {
+  static readonly type = 'sotto-seen'
+  readonly room: RoomId
+  constructor(room: RoomId) {
+    super(SeenEvent.type)
+    this.room = room
+  }
+}
+
+export class EndConversationEvent extends Ask {
+  static readonly type = 'sotto-end-conversation'
+  readonly room: RoomId
+  constructor(room: RoomId) {
+    super(EndConversationEvent.type)
+    this.room = room
+  }
+}
+
+export class ConnectionEvent extends Ask {
+  static readonly type = 'sotto-connection'
+  readonly what: 'leave' | 'reconnect'
+  constructor(what: 'leave' | 'reconnect') {
+    super(ConnectionEvent.type)
+    this.what = what
+  }
+}
+
+export class PanelEvent extends Ask {
+  static readonly type = 'sotto-panel'
+  /** undefined closes the one that is open. */
+  readonly panel: PanelName | undefined
+  constructor(panel: PanelName | undefined) {
+    super(PanelEvent.type)
+    this.panel = panel
+  }
+}
+
+/** `choice` undefined dismisses; otherwise it decides a blocking notice. */
+export class NoticeEvent extends Ask {
+  static readonly type = 'sotto-notice'
+  readonly notice: string
+  readonly choice: string | undefined
+  constructor(notice: string, choice?: string) {
+    super(NoticeEvent.type)
+    this.notice = notice
+    this.choice = choice
+  }
+}
+
+/** The person and all that this browser keeps of them are to go. */
+export class DeletePersonEvent extends Ask {
+  static readonly type = 'sotto-delete-person'
+  constructor() {
+    super(DeletePersonEvent.type)
+  }
+}
+
+declare global {
+  interface HTMLElementEventMap {
+    'sotto-start': StartEvent
+    'sotto-enter': EnterEvent
+    'sotto-somebody-else': SomebodyElseEvent
+    'sotto-select-room': SelectRoomEvent
+    'sotto-show-list': ShowListEvent
+    'sotto-open-private': OpenPrivateEvent
+    'sotto-send': SendEvent
+    'sotto-draft': DraftEvent
+    'sotto-failed-message': FailedMessageEvent
+    'sotto-seen': SeenEvent
+    'sotto-end-conversation': EndConversationEvent
+    'sotto-connection': ConnectionEvent
+    'sotto-panel': PanelEvent
+    'sotto-notice': NoticeEvent
+    'sotto-delete-person': DeletePersonEvent
+  }
+}

@@ -1,0 +1,315 @@
+import type { Me } from '../chat/model.ts'
+import type { Door, IdentityKeeper, KeyFile } from './door.ts'
+import { DeletePersonEvent, SomebodyElseEvent, StartEvent } from './events.ts'
+import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { checkIcon, warningIcon } from './icons.ts'
+import { keyFileName, readKeyFile } from './key_import.ts'
+import { SidePanel } from './side_panel.ts'
+import { grouped } from './words.ts'
+
+/** A shorter one is guessed from the file alone too soon. */
+const SHORTEST = 8
+
+/** The person's key: what it is, whether it is safe, and how it gets from browser to browser. */
+@customElement('identity-panel')
+export class IdentityPanel extends SidePanel {
+  @property({ attribute: false }) me: Me | undefined
+  @property({ attribute: false }) keeper: IdentityKeeper | undefined
+  @property({ attribute: false }) door: Door | undefined
+  @state() private busy = ''
+  @state() private problem = ''
+  @state() private done = ''
+  @state() private reveals = false
+  @state() private read: { key: KeyFile; name: string } | undefined
+  @state() private publicPem = ''
+  /** How often deletion has been confirmed. */
+  @state() private confirmed = 0
+
+  private get passphrase(): HTMLInputElement | null {
+    return this.querySelector('#passphrase')
+  }
+
+  private get file(): HTMLInputElement | null {
+    return this.querySelector('input[type=file]')
+  }
+
+  protected override heading(): string {
+    return 'Identity'
+  }
+
+  protected override body(): Html {
+    if (this.me === undefined) return html``
+    return html`
+      <p>You are <b><bdi>${this.me.user}</bdi></b>. This key is what proves it, and nothing else does.</p>
+      <h3>Fingerprint</h3>
+      <code class="fingerprint">${grouped(this.me.fingerprint)}</code>
+      <p class="soft small">People who see the same digits beside your name are talking to you.</p>
+      ${this.me.backedUp ? backedUp() : notBackedUp(this.keeper?.persistent ?? true)}
+      ${this.#renderFile()}
+      ${this.read ? this.#renderRead(this.read) : nothing}
+      ${this.#renderPublic()}
+      ${this.#renderOther(this.me)}
+    `
+  }
+
+  #renderFile(): Html {
+    const about = 'passphrase-help identity-problem'
+    return html`
+      <h3>Key file</h3>
+      <form @submit=${this.#export}>
+        <div class="field">
+          <label for="passphrase">Passphrase</label>
+          <input id="passphrase" class=${this.reveals ? '' : 'secret'} type="text" autocomplete="off" autocapitalize="none"
+            autocorrect="off" spellcheck="false" maxlength="1024" aria-describedby=${about} aria-invalid=${this.problem === '' ? 'false' : 'true'}>
+          <label class="reveal"><input type="checkbox" .checked=${this.reveals} @change=${this.#reveal}> Show what I type</label>
+          <p class="soft small" id="passphrase-help">
+            Encrypts the file that you export, or opens the one that you import. Nobody can restore it.
+          </p>
+        </div>
+        <p class="problem" id="identity-problem" role="alert">${this.problem}</p>
+        <p class="done" role="status" aria-label="Key file">${this.done}</p>
+        <div class="choices">
+          <button class="button primary" type="submit" ?disabled=${this.busy !== ''}>${this.busy === 'export' ? 'Encrypting…' : 'Export'}</button>
+          <button class="button" type="button" ?disabled=${this.busy !== ''} @click=${() => this.file?.click()}>${this.busy === 'import' ? 'Reading…' : 'Import'}</button>
+        </div>
+      </form>
+      <input type="file" accept=".pem,.key,application/x-pem-file" hidden @change=${this.#import}>
+    `
+  }
+
+  #renderRead({ key, name }: { key: KeyFile; name: string }): Html {
+    return html`<form class="read" @submit=${(event: Event) => this.#useKey(event, key)}>
+      <h3>The key in the file</h3>
+      <code class="fingerprint">${grouped(key.fingerprint)}</code>
+      ${
+        key.fingerprint === this.me?.fingerprint
+          ? html`<p>This is the key that you already have here.</p>`
+          : html`
+            <div class="field">
+              <label for="key-name">Whose key is it?</label>
+              <input id="key-name" type="text" autocomplete="off" spellcheck="false" maxlength="64" .value=${name}>
+              <p class="soft small">The name that this key has on the server, or a new one. You become that person in this tab; ${this.me?.user} stays in this browser.</p>
+            </div>
+            <button class="button primary" type="submit">Use this key</button>`
+      }
+    </form>`
+  }
+
+  #renderPublic(): Html {
+    return html`
+      <h3>Public key</h3>
+      <p class="soft small">Anybody may have it. The fingerprint is the SHA-256 of it.</p>
+      ${
+        this.publicPem === ''
+          ? html`<button class="button" type="button" @click=${this.#showPublic}>Show public key</button>`
+          : html`<pre class="pem" tabindex="0" role="region" aria-label="Public key">${this.publicPem}</pre>`
+      }
+    `
+  }
+
+  #renderOther({ user }: Me): Html {
+    return html`
+      <h3>Be somebody else</h3>
+      <p class="soft small">A browser can keep several people. ${user} stays here, with everything.</p>
+      <button class="button" type="button" @click=${() => this.dispatchEvent(new SomebodyElseEvent())}>Another person</button>
+      <h3>Delete ${user}</h3>
+      <p class="soft small">Takes the key and all messages of ${user} off this browser. On the server the name stays with the key.</p>
+      ${
+        this.confirmed === 0
+          ? html`<button class="button danger" type="button" @click=${() => this.#confirm(1)}>Delete…</button>`
+          : this.#renderConfirm(user)
+      }
+    `
+  }
+
+  #renderConfirm(user: string): Html {
+    const lost = this.me?.backedUp
+      ? 'You need your exported key file and its passphrase to come back.'
+      : 'You have no exported key: the name can never be used again, by anybody.'
+    const [question, label] =
+      this.confirmed === 1
+        ? [`Delete ${user} from this browser? ${lost}`, 'Yes, delete']
+        : ['This can’t be undone. Really delete everything?', 'Delete for good']
+    return html`<div class="confirm" role="group" aria-label="Confirm">
+      <p role="alert">${question}</p>
+      <button class="button danger" type="button" ?disabled=${this.busy !== ''} @click=${() => (this.confirmed === 1 ? this.#confirm(2) : this.#delete())}>${label}</button>
+      <button class="button" type="button" @click=${() => this.#confirm(0)}>Keep</button>
+    </div>`
+  }
+
+  #confirm(step: number): void {
+    this.confirmed = step
+  }
+
+  #delete(): void {
+    this.busy = 'delete'
+    this.dispatchEvent(new DeletePersonEvent())
+  }
+
+  #reveal(event: Event): void {
+    this.reveals = (event.target as HTMLInputElement).checked
+  }
+
+  async #showPublic(): Promise<void> {
+    await this.#work('public', async () => {
+      this.publicPem = (await this.keeper?.publicPem()) ?? ''
+    })
+  }
+
+  async #export(event: Event): Promise<void> {
+    event.preventDefault()
+    const passphrase = this.passphrase?.value ?? ''
+    const user = this.me?.user ?? ''
+    await this.#work('export', async () => {
+      if (passphrase.length < SHORTEST)
+        throw new Error(`Choose a passphrase of at least ${SHORTEST} characters, then export.`)
+      const pem = await this.keeper?.exportPem(passphrase)
+      if (pem === undefined) return
+      download(pem, keyFileName(user))
+      this.done = `Exported as ${keyFileName(user)}. Keep it, and the passphrase, in a safe place.`
+    })
+  }
+
+  async #import(): Promise<void> {
+    const file = this.file?.files?.[0]
+    const door = this.door
+    if (file === undefined || door === undefined) return
+    await this.#work('import', async () => {
+      this.read = undefined
+      const { key, name } = await readKeyFile(
+        file,
+        this.passphrase?.value ?? '',
+        (pem, passphrase) => door.readKey(pem, passphrase),
+      )
+      this.read = { key, name: name === '' ? `${this.me?.user ?? ''}2` : name }
+      this.done = 'The key could be read. Nothing has been changed yet.'
+    })
+    // The same file may be chosen again, with another passphrase.
+    if (this.file) this.file.value = ''
+  }
+
+  #useKey(event: Event, key: KeyFile): void {
+    event.preventDefault()
+    const name = this.querySelector<HTMLInputElement>('#key-name')?.value ?? ''
+    this.problem = this.door?.nameProblem(name) ?? ''
+    if (this.problem === '') this.dispatchEvent(new StartEvent(name, key))
+  }
+
+  async #work(what: string, work: () => Promise<void>): Promise<void> {
+    this.busy = what
+    this.problem = ''
+    this.done = ''
+    try {
+      await work()
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : 'That did not work.'
+    }
+    this.busy = ''
+  }
+
+  static override styles = [
+    SidePanel.styles,
+    css`
+      identity-panel {
+        .backup {
+          display: flex;
+          gap: var(--s3);
+          margin-top: var(--s4);
+          padding: var(--s3) var(--s4);
+          border-radius: var(--round);
+          background: var(--accent-soft);
+          font-size: var(--step-1);
+
+          & .icon {
+            color: var(--accent);
+          }
+
+          &.missing {
+            background: var(--warn-soft);
+
+            & .icon {
+              color: var(--warn);
+            }
+          }
+        }
+
+        .reveal {
+          display: flex;
+          align-items: center;
+          gap: var(--s2);
+          width: fit-content;
+          min-height: 32px;
+          font-size: var(--step-1);
+        }
+
+        .choices,
+        .confirm {
+          display: flex;
+          flex-wrap: wrap;
+          gap: var(--s3);
+          margin-top: var(--s2);
+
+          & p {
+            flex-basis: 100%;
+          }
+        }
+
+        .done {
+          color: var(--good);
+        }
+
+        .read {
+          margin-top: var(--s4);
+          padding: 0 var(--s4) var(--s4);
+          border: 1px solid var(--line);
+          border-radius: var(--rounder);
+
+          & .field {
+            margin: var(--s3) 0;
+          }
+        }
+
+        h3 ~ .button {
+          margin-top: var(--s2);
+        }
+
+        .pem {
+          margin: var(--s2) 0 0;
+          padding: var(--s3);
+          overflow-x: auto;
+          border: 1px solid var(--line);
+          border-radius: var(--round);
+          background: var(--paper);
+          font: 0.72rem / 1.5 var(--mono);
+        }
+      }
+    `,
+  ]
+}
+
+function backedUp(): Html {
+  return html`<p class="backup">${checkIcon()}<span>Backed up: you have exported this key.</span></p>`
+}
+
+function notBackedUp(persistent: boolean): Html {
+  return html`<p class="backup missing">${warningIcon()}<span>
+    <b>Not backed up.</b> This key exists in this browser and nowhere else. Without an exported file your name is
+    lost when the browser’s data is.${persistent ? '' : ' This browser may delete it by itself when space runs out.'}
+  </span></p>`
+}
+
+/** Hands the browser a text file to save. Nothing goes over the network. */
+function download(text: string, name: string): void {
+  const address = URL.createObjectURL(new Blob([text], { type: 'application/x-pem-file' }))
+  const link = document.createElement('a')
+  link.href = address
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(address), 60_000)
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'identity-panel': IdentityPanel
+  }
+}

@@ -1,0 +1,29 @@
+/** Choosing a key file and reading it, the same on the first screen and in the identity panel. */
+import type { Door, KeyFile } from './door.ts'
+
+/** A private key in PEM is a few kilobytes; anything far larger is no key. */
+const LARGEST = 64 * 1024
+
+export interface ReadFile {
+  readonly key: KeyFile
+  /** The name that our own export wrote into the file's name, or empty. */
+  readonly name: string
+}
+
+/** Rejects with an error whose message is for people. */
+export async function readKeyFile(
+  file: File,
+  passphrase: string,
+  readKey: Door['readKey'],
+): Promise<ReadFile> {
+  if (file.size > LARGEST)
+    throw new Error('This file is too large to be a key. Choose the PEM file that was exported.')
+  const key = await readKey(await file.text(), passphrase)
+  const name = /^sotto-(.+?)(?: ?\(\d+\))?\.pem$/i.exec(file.name)?.[1] ?? ''
+  return { key, name: name.replaceAll('_', ' ') }
+}
+
+/** What our export calls a person's file: safe on every system. */
+export function keyFileName(user: string): string {
+  return `sotto-${user.replace(/[^\p{L}\p{N}.-]+/gu, '_')}.pem`
+}

@@ -1,0 +1,177 @@
+import type { RoomView } from '../chat/model.ts'
+import { HELP, parse } from './command.ts'
+import { SottoElement } from './element.ts'
+import { DraftEvent, OpenPrivateEvent, SendEvent } from './events.ts'
+import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { sendIcon } from './icons.ts'
+
+/** What `bodySchema` takes, in UTF-16 units. */
+const MOST = 16_384
+/** The count of what is left is shown from here on. */
+const NEARLY = 1000
+
+/** Where one writes. Enter sends, Shift+Enter breaks the line. */
+@customElement('message-form')
+export class MessageForm extends SottoElement {
+  @property({ attribute: false }) room: RoomView | undefined
+  @property({ attribute: false }) draft = ''
+  /** For `/pm`: the names that are known. */
+  @property({ attribute: false }) users: readonly string[] = []
+  @state() private hint: readonly string[] = []
+
+  private get box(): HTMLTextAreaElement | null {
+    return this.querySelector('textarea')
+  }
+
+  override render(): Html | typeof nothing {
+    if (this.room === undefined) return nothing
+    const left = MOST - this.draft.length
+    const to = this.room.kind === 'lobby' ? 'everyone in the Lobby' : this.room.title
+    const closed = this.room.phase === 'gone' || this.room.phase === 'alarm'
+    return html`
+      ${this.hint.length > 0 ? this.#renderHint() : nothing}
+      <form @submit=${this.#onSubmit}>
+        <textarea rows="1" aria-label="Message" aria-keyshortcuts="Enter" placeholder="Write to ${to}"
+          maxlength=${MOST} enterkeyhint="send" dir="auto" .value=${this.draft} ?disabled=${closed}
+          @input=${this.#onInput} @keydown=${this.#onKey}></textarea>
+        <button class="button primary" type="submit" aria-label="Send" ?disabled=${closed || this.draft.trim() === ''}>
+          ${sendIcon()}
+        </button>
+      </form>
+      ${left < NEARLY ? html`<p class="left soft small">${left} characters left</p>` : nothing}
+    `
+  }
+
+  /** Where the keyboard belongs when a conversation is opened. */
+  focusBox(): void {
+    this.box?.focus()
+  }
+
+  protected override updated(changed: Map<PropertyKey, unknown>): void {
+    if (changed.has('draft') || changed.has('room')) this.#grow()
+    const before = changed.get('room') as RoomView | undefined
+    if (before !== undefined && before.room !== this.room?.room) this.hint = []
+  }
+
+  #renderHint(): Html {
+    return html`<div class="hint" role="note" aria-live="polite">
+      <ul role="list">${this.hint.map((line) => html`<li>${line}</li>`)}</ul>
+      <button class="button quiet" type="button" @click=${this.#closeHint}>Got it</button>
+    </div>`
+  }
+
+  #closeHint(): void {
+    this.hint = []
+    this.focusBox()
+  }
+
+  #onInput(): void {
+    if (this.room && this.box) this.#setDraft(this.box.value)
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    if (event.key === 'Escape' && this.hint.length > 0) this.#closeHint()
+    // While a character is being composed Enter belongs to the input method.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+    event.preventDefault()
+    this.#submit()
+  }
+
+  #onSubmit(event: Event): void {
+    event.preventDefault()
+    this.#submit()
+    this.focusBox()
+  }
+
+  #submit(): void {
+    const line = this.draft.replace(/\s+$/, '')
+    if (this.room === undefined || line.trim() === '') return
+    const command = parse(line, this.users)
+    this.hint = command.kind === 'help' ? HELP : command.kind === 'mistake' ? [command.text] : []
+    if (command.kind === 'mistake') return
+    this.#setDraft('')
+    if (command.kind === 'text') this.dispatchEvent(new SendEvent(this.room.room, command.text))
+    if (command.kind === 'pm') this.dispatchEvent(new OpenPrivateEvent(command.user, command.text))
+  }
+
+  #setDraft(text: string): void {
+    if (this.room === undefined) return
+    this.draft = text
+    this.dispatchEvent(new DraftEvent(this.room.room, text))
+  }
+
+  #grow(): void {
+    const box = this.box
+    if (!box) return
+    box.style.setProperty('height', 'auto')
+    box.style.setProperty('height', `${box.scrollHeight + 2}px`)
+  }
+
+  static override styles = css`
+    message-form {
+      display: block;
+      flex: none;
+      padding: var(--s2) max(var(--s5), calc((100% - 860px) / 2)) calc(var(--s4) + var(--safe-bottom));
+
+      form {
+        display: flex;
+        align-items: flex-end;
+        gap: var(--s2);
+      }
+
+      textarea {
+        flex: 1;
+        min-width: 0;
+        max-height: 38vh;
+        padding: 10px 16px;
+        border: 1px solid var(--line-strong);
+        border-radius: 22px;
+        background: var(--raised);
+        font-size: 1rem;
+        line-height: 1.4;
+        resize: none;
+
+        &::placeholder {
+          color: var(--ink-soft);
+          opacity: 1;
+        }
+      }
+
+      .button.primary {
+        width: var(--target);
+        padding: 0;
+        border-radius: 50%;
+      }
+
+      .hint {
+        display: flex;
+        align-items: end;
+        gap: var(--s3);
+        margin-bottom: var(--s2);
+        padding: var(--s3) var(--s4);
+        border-radius: var(--rounder);
+        background: var(--accent-soft);
+        font-size: var(--step-1);
+
+        & ul {
+          flex: 1;
+        }
+      }
+
+      .left {
+        text-align: end;
+      }
+
+      @media (max-width: 760px) {
+        padding-inline: calc(var(--s3) + var(--safe-left)) calc(var(--s3) + var(--safe-right));
+        padding-bottom: calc(var(--s3) + var(--safe-bottom));
+      }
+    }
+  `
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'message-form': MessageForm
+  }
+}

@@ -1,0 +1,316 @@
+import { repeat } from 'lit/directives/repeat.js'
+import type { ChatModel, MessageView, RoomId, RoomView, TimelineItem } from '../chat/model.ts'
+import { SottoElement } from './element.ts'
+import { FailedMessageEvent, SeenEvent } from './events.ts'
+import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { downIcon } from './icons.ts'
+import { row, rowStyles } from './message_row.ts'
+import { PageWindow } from './page_window.ts'
+import { plural } from './words.ts'
+
+/** Closer to the end than this (CSS pixels) the list follows what is new. */
+const AT_END = 48
+/** Drawn above and below what is visible (CSS pixels). */
+const MARGIN = 700
+/** New messages are announced together, at most this often (ms). */
+const ANNOUNCE = 1000
+
+/** A page of the timeline and the item before it, which decides on names and days. */
+interface Page {
+  readonly before: TimelineItem | undefined
+  readonly items: readonly TimelineItem[]
+}
+
+/**
+ * A conversation of any length: only the pages near the visible part are drawn. It follows the
+ * newest message while it is at the end, and stays where it is otherwise.
+ */
+@customElement('message-list')
+export class MessageList extends SottoElement {
+  @property({ attribute: false }) room: RoomView | undefined
+  @property({ attribute: false }) model: ChatModel | undefined
+  @state() private marker: string | undefined
+  @state() private announcement = ''
+  @state() private following = true
+
+  #window = new PageWindow()
+  #pages = new Map<number, Page>()
+  #drawn: [first: number, last: number] = [0, 0]
+  /** What stays in place on the screen when something above it changes its height. */
+  #anchor: { id: string; top: number } | undefined
+  #shown: { room: RoomId; length: number; unread: number } | undefined
+  #heard: MessageView[] = []
+  #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #resized = new ResizeObserver(() => this.#settle())
+  readonly #onVisible = (): void => this.#tellSeen()
+
+  private get scroller(): HTMLElement | null {
+    return this.querySelector('[role=log]')
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    document.addEventListener('visibilitychange', this.#onVisible)
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    document.removeEventListener('visibilitychange', this.#onVisible)
+    this.#resized.disconnect()
+    clearTimeout(this.#timer)
+  }
+
+  protected override firstUpdated(): void {
+    if (this.scroller) this.#resized.observe(this.scroller)
+  }
+
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    const room = this.room
+    if (room === undefined) return
+    if (room.room !== this.#shown?.room) this.#begin()
+    if (changed.has('room')) this.#take(room)
+    this.#anchor = this.following ? undefined : this.#topmost()
+    if (this.following) this.#drawn = this.#lastPages()
+    for (let page = this.#drawn[0]; page <= this.#drawn[1]; page++)
+      if (!this.#pages.has(page)) this.#load(room, page)
+  }
+
+  override render(): Html | typeof nothing {
+    if (this.room === undefined) return nothing
+    const [first, last] = this.#drawn
+    const drawn = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    return html`
+      <div role="log" aria-label="Messages" aria-live="off" tabindex="0" @scroll=${this.#onScroll}>
+        <div class="space"></div>
+        ${repeat(
+          drawn,
+          (page) => `${this.room?.room} ${page}`,
+          (page) => html`<div class="page" data-page=${page}>${this.#renderPage(page)}</div>`,
+        )}
+        <div class="space"></div>
+        ${this.room.length === 0 ? html`<p class="empty">Nothing has been said here yet.</p>` : nothing}
+      </div>
+      ${this.following ? nothing : this.#renderJump(this.room.unread)}
+      <p class="unseen" aria-live="polite">${this.announcement}</p>
+    `
+  }
+
+  protected override updated(): void {
+    this.#settle()
+    this.#tellSeen()
+  }
+
+  /** Scrolls to the newest message and follows from there. */
+  follow(): void {
+    this.following = true
+    this.requestUpdate()
+  }
+
+  #renderPage(page: number): Html[] {
+    const { before, items } = this.#pages.get(page) ?? { before: undefined, items: [] }
+    const now = Date.now()
+    const onFailed = (item: MessageView, what: 'retry' | 'discard'): void => {
+      if (this.room) this.dispatchEvent(new FailedMessageEvent(this.room.room, item.id, what))
+    }
+    return items.map((item, i) =>
+      row(item, { before: i === 0 ? before : items[i - 1], now, marker: this.marker, onFailed }),
+    )
+  }
+
+  #renderJump(unread: number): Html {
+    return html`<button class="button jump" type="button" @click=${this.follow}>
+      ${downIcon()} ${unread > 0 ? plural(unread, 'new message') : 'To the newest'}
+    </button>`
+  }
+
+  /** Another conversation: nothing of the last one stays. */
+  #begin(): void {
+    this.#window = new PageWindow()
+    this.#pages = new Map()
+    this.#shown = undefined
+    this.#heard = []
+    this.marker = undefined
+    this.announcement = ''
+    this.following = true
+  }
+
+  /** A new state of the same conversation. Items may have changed their state anywhere drawn. */
+  #take(room: RoomView): void {
+    const before = this.#shown
+    this.#shown = { room: room.room, length: room.length, unread: room.unread }
+    this.#window.resize(room.length)
+    if (this.following) this.#drawn = this.#lastPages()
+    const [first, last] = this.#drawn
+    for (const page of this.#pages.keys())
+      if (page < first || page > last) this.#pages.delete(page)
+      else this.#load(room, page)
+    const unwatched = before === undefined || !this.following || document.hidden
+    if (room.unread > 0 && unwatched && (before?.unread ?? 0) === 0) void this.#mark(room)
+    if (before !== undefined && room.length > before.length) void this.#hear(room, before.length)
+  }
+
+  #load(room: RoomView, page: number): void {
+    const { from, to } = this.#window.range(page)
+    if (this.model === undefined || from >= to) return
+    const lead = page === 0 ? 0 : 1
+    const put = (items: readonly TimelineItem[]): void => {
+      this.#pages.set(page, { before: lead ? items[0] : undefined, items: items.slice(lead) })
+    }
+    const found = this.model.timeline(room.room, from - lead, to)
+    if (!(found instanceof Promise)) {
+      put(found)
+      return
+    }
+    if (!this.#pages.has(page)) this.#pages.set(page, { before: undefined, items: [] })
+    found.then(
+      (items) => {
+        if (this.room?.room !== room.room || !this.#pages.has(page)) return
+        put(items)
+        this.requestUpdate()
+      },
+      () => this.#pages.delete(page),
+    )
+  }
+
+  /** Finds the first of the unread messages, which are the newest ones of other people. */
+  async #mark(room: RoomView): Promise<void> {
+    const from = Math.max(0, room.length - 2 * room.unread - 50)
+    const items = await this.model?.timeline(room.room, from, room.length)
+    if (this.room?.room !== room.room) return
+    const theirs = (items ?? []).filter((item) => item.kind === 'text' && !item.mine)
+    this.marker = theirs.at(-room.unread)?.id ?? theirs[0]?.id
+  }
+
+  /** Gathers what came, and has it read out once a second. */
+  async #hear(room: RoomView, from: number): Promise<void> {
+    const items = await this.model?.timeline(room.room, from, room.length)
+    if (this.room?.room !== room.room) return
+    for (const item of items ?? []) if (item.kind === 'text' && !item.mine) this.#heard.push(item)
+    if (this.#heard.length === 0) return
+    this.#timer ??= setTimeout(() => {
+      const [only] = this.#heard
+      this.announcement =
+        only !== undefined && this.#heard.length === 1
+          ? `${only.from}: ${only.text}`
+          : plural(this.#heard.length, 'new message')
+      this.#heard = []
+      this.#timer = undefined
+    }, ANNOUNCE)
+  }
+
+  #lastPages(): [number, number] {
+    const last = Math.max(0, this.#window.pages - 1)
+    const height = (this.scroller?.clientHeight ?? 0) + MARGIN
+    let first = last
+    while (first > 0 && this.#window.span(first, last + 1) < height) first--
+    return [first, last]
+  }
+
+  #onScroll(): void {
+    const scroller = this.scroller
+    if (!scroller) return
+    const { scrollTop, clientHeight, scrollHeight } = scroller
+    this.following = scrollHeight - scrollTop - clientHeight < AT_END
+    const wanted = this.#window.between(scrollTop - MARGIN, scrollTop + clientHeight + MARGIN)
+    if (wanted[0] !== this.#drawn[0] || wanted[1] !== this.#drawn[1]) {
+      this.#drawn = wanted
+      this.requestUpdate()
+    }
+    this.#tellSeen()
+  }
+
+  #topmost(): { id: string; top: number } | undefined {
+    const edge = this.scroller?.getBoundingClientRect().top ?? 0
+    for (const item of this.querySelectorAll<HTMLElement>('[data-id]')) {
+      const { top, bottom } = item.getBoundingClientRect()
+      if (bottom > edge) return { id: item.dataset.id ?? '', top }
+    }
+    return undefined
+  }
+
+  /** After drawing: measures, sets the empty space, and puts the view where it belongs. */
+  #settle(): void {
+    const scroller = this.scroller
+    if (!scroller) return
+    for (const page of scroller.querySelectorAll<HTMLElement>('.page'))
+      if (page.childElementCount > 0)
+        this.#window.measure(Number(page.dataset.page), page.getBoundingClientRect().height)
+    const [first, last] = this.#drawn
+    const [above, below] = scroller.querySelectorAll<HTMLElement>('.space')
+    above?.style.setProperty('height', `${this.#window.span(0, first)}px`)
+    below?.style.setProperty('height', `${this.#window.span(last + 1, this.#window.pages)}px`)
+    if (this.following) scroller.scrollTop = scroller.scrollHeight
+    else if (this.#anchor) this.#restore(scroller, this.#anchor)
+  }
+
+  #restore(scroller: HTMLElement, anchor: { id: string; top: number }): void {
+    for (const item of scroller.querySelectorAll<HTMLElement>('[data-id]'))
+      if (item.dataset.id === anchor.id) {
+        const moved = item.getBoundingClientRect().top - anchor.top
+        if (Math.abs(moved) >= 1) scroller.scrollTop += moved
+        break
+      }
+    this.#anchor = undefined
+  }
+
+  #tellSeen(): void {
+    const room = this.room
+    if (room === undefined || room.unread === 0 || !this.following || document.hidden) return
+    this.dispatchEvent(new SeenEvent(room.room))
+  }
+
+  static override styles = [
+    css`
+      message-list {
+        position: relative;
+        display: block;
+        flex: 1;
+        min-height: 0;
+
+        & > [role="log"] {
+          height: 100%;
+          overflow-y: auto;
+          overflow-anchor: none;
+          overscroll-behavior: contain;
+          padding: 0 max(var(--s5), calc((100% - 860px) / 2)) var(--s4);
+          outline-offset: -4px;
+        }
+
+        .page {
+          /* Keeps margins inside, so that a page is as high as it measures. */
+          display: flow-root;
+        }
+
+        .empty {
+          margin: 20vh auto 0;
+          color: var(--ink-soft);
+          font: italic 400 var(--step-2) / 1.5 var(--serif);
+          text-align: center;
+        }
+
+        .jump {
+          position: absolute;
+          bottom: var(--s3);
+          left: 50%;
+          translate: -50% 0;
+          border-color: var(--line);
+          border-radius: 999px;
+          box-shadow: var(--shadow);
+        }
+
+        @media (max-width: 760px) {
+          & > [role="log"] {
+            padding-inline: calc(var(--s3) + var(--safe-left)) calc(var(--s3) + var(--safe-right));
+          }
+        }
+      }
+    `,
+    rowStyles,
+  ]
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'message-list': MessageList
+  }
+}

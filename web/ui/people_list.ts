@@ -1,0 +1,133 @@
+import type { PersonView, Trust } from '../chat/model.ts'
+import { moveWithArrows } from './arrow_keys.ts'
+import { SottoElement } from './element.ts'
+import { OpenPrivateEvent } from './events.ts'
+import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { hue, initial, plural } from './words.ts'
+
+/** So many are drawn; the rest is found by typing. */
+const DRAWN = 200
+/** From so many people on there is a box to find one. */
+const MANY = 12
+
+export const TRUST: Record<Trust, string> = {
+  pinned: 'Same key as always',
+  verified: 'Verified by you',
+  changed: 'Key has changed',
+}
+
+/** Everyone whom the endpoint told of. A person is a button that opens a private conversation. */
+@customElement('people-list')
+export class PeopleList extends SottoElement {
+  @property({ attribute: false }) people: readonly PersonView[] = []
+  @state() private wanted = ''
+
+  override render(): Html {
+    const wanted = this.wanted.trim().toLowerCase()
+    const found = this.people.filter(({ user }) => user.toLowerCase().includes(wanted))
+    const online = this.people.filter((person) => person.online).length
+    const first = found.find(({ me }) => !me)
+    return html`
+      <h2 id="people-title">People</h2>
+      <p class="count soft small">${online} online of ${this.people.length}</p>
+      ${this.people.length > MANY ? this.#renderFind() : nothing}
+      <ul role="list" aria-labelledby="people-title" @keydown=${moveWithArrows}>
+        ${found.slice(0, DRAWN).map((person) => this.#renderPerson(person, person === first))}
+      </ul>
+      ${found.length > DRAWN ? html`<p class="rest soft small">and ${plural(found.length - DRAWN, 'more person', 'more people')}</p>` : nothing}
+    `
+  }
+
+  #renderFind(): Html {
+    return html`<input class="find" type="search" aria-label="Find somebody" placeholder="Find somebody"
+      autocomplete="off" .value=${this.wanted}
+      @input=${(event: InputEvent) => {
+        this.wanted = (event.target as HTMLInputElement).value
+      }}>`
+  }
+
+  #renderPerson(person: PersonView, tabStop: boolean): Html {
+    const { user, me, online, trust } = person
+    const state = online ? 'online' : 'away'
+    return html`<li>
+      <button class="entry ${state}" type="button" ?disabled=${me} data-stop=${me ? nothing : ''}
+        tabindex=${tabStop ? '0' : '-1'}
+        @click=${() => this.dispatchEvent(new OpenPrivateEvent(user))}>
+        <span class="avatar ${hue(user)}" aria-hidden="true">${initial(user)}</span>
+        <span class="words">
+          <span class="name"><bdi class="title">${user}</bdi>${me ? html`<span class="soft"> (you)</span>` : nothing}</span>
+          <span class="below ${trust === 'changed' ? 'problem' : ''}">${online ? 'Online' : 'Away'}${trust === 'pinned' ? nothing : `. ${TRUST[trust]}`}</span>
+        </span>
+      </button>
+    </li>`
+  }
+
+  static override styles = css`
+    people-list {
+      position: relative;
+
+      .count {
+        position: absolute;
+        top: 0;
+        right: var(--s3);
+      }
+
+      .find {
+        width: calc(100% - 2 * var(--s2));
+        min-height: 38px;
+        margin: var(--s1) var(--s2) var(--s2);
+        padding: 0 var(--s3);
+        border: 1px solid var(--line-strong);
+        border-radius: var(--round);
+        background: var(--raised);
+      }
+
+      .rest {
+        padding: var(--s2) var(--s3);
+      }
+
+      .name {
+        display: flex;
+        gap: 0.35em;
+        min-width: 0;
+        white-space: nowrap;
+      }
+
+      .entry {
+        color: inherit;
+      }
+
+      .avatar {
+        position: relative;
+      }
+
+      .entry.online .avatar::after {
+        content: "";
+        position: absolute;
+        right: -1px;
+        bottom: -1px;
+        width: 10px;
+        height: 10px;
+        border: 2px solid var(--surface);
+        border-radius: 50%;
+        background: var(--good);
+        box-sizing: content-box;
+      }
+
+      .entry.away .avatar {
+        filter: saturate(0.3);
+        opacity: 0.75;
+      }
+
+      .entry.away .title {
+        color: var(--ink-soft);
+      }
+    }
+  `
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'people-list': PeopleList
+  }
+}

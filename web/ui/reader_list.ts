@@ -1,0 +1,170 @@
+import type { Reader, RoomView } from '../chat/model.ts'
+import { SottoElement } from './element.ts'
+import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { chevronIcon, lockIcon } from './icons.ts'
+import { TRUST } from './people_list.ts'
+import { grouped, hue, initial, plural } from './words.ts'
+
+/**
+ * Says at all times that the conversation is end-to-end encrypted and who can read it, by the
+ * group's own tree. Opened, it names them with their keys.
+ */
+@customElement('reader-list')
+export class ReaderList extends SottoElement {
+  @property({ attribute: false }) room: RoomView | undefined
+  @state() private open = false
+
+  override render(): Html | typeof nothing {
+    if (this.room === undefined) return nothing
+    return html`
+      <button class="claim" type="button" aria-expanded=${this.open ? 'true' : 'false'}
+        aria-controls="readers" @click=${this.#toggle} @keydown=${this.#onKey}>
+        ${lockIcon()}<span class="fact">End-to-end encrypted.</span>
+        <span class="who">${whoReads(this.room)}</span>${chevronIcon()}
+      </button>
+      <div id="readers" ?hidden=${!this.open} @keydown=${this.#onKey}>
+        <h3>Who can read this</h3>
+        <p class="soft small">
+          What you write here is encrypted on this device and opened only on the devices of these
+          people. This list comes from the encryption itself, not from the server.
+        </p>
+        <ul role="list" aria-label="Readers">${this.room.readers.map(renderReader)}</ul>
+        ${this.room.crypto === '' ? nothing : html`<p class="soft small crypto">${this.room.crypto}</p>`}
+      </div>
+    `
+  }
+
+  #toggle(): void {
+    this.open = !this.open
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    if (event.key !== 'Escape' || !this.open) return
+    event.stopPropagation()
+    this.open = false
+    this.querySelector<HTMLElement>('.claim')?.focus()
+  }
+
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    const before = changed.get('room') as RoomView | undefined
+    if (before !== undefined && before.room !== this.room?.room) this.open = false
+  }
+
+  static override styles = css`
+    reader-list {
+      display: block;
+      min-width: 0;
+
+      .claim {
+        display: flex;
+        align-items: center;
+        gap: 5px;
+        max-width: 100%;
+        min-height: 28px;
+        margin: 0 0 0 -6px;
+        padding: 0 6px;
+        border: 0;
+        border-radius: 7px;
+        background: none;
+        color: var(--accent);
+        font-size: var(--step-1);
+        cursor: pointer;
+        white-space: nowrap;
+
+        &:hover {
+          background: var(--hover);
+        }
+
+        & .icon {
+          width: 15px;
+          height: 15px;
+        }
+
+        & .who {
+          overflow: hidden;
+          color: var(--ink-soft);
+          text-overflow: ellipsis;
+        }
+
+        &[aria-expanded="true"] .icon:last-child {
+          rotate: 180deg;
+        }
+      }
+
+      #readers {
+        position: absolute;
+        z-index: 3;
+        top: calc(100% - 2px);
+        left: var(--s5);
+        width: min(460px, calc(100% - 2 * var(--s3)));
+        max-height: min(70dvh, 560px);
+        overflow-y: auto;
+        padding: var(--s4);
+        border: 1px solid var(--line);
+        border-radius: var(--rounder);
+        background: var(--raised);
+        box-shadow: var(--shadow);
+
+        & h3 {
+          font: italic 400 var(--step-2) / 1.4 var(--serif);
+        }
+
+        & .crypto {
+          margin-top: var(--s3);
+          padding-top: var(--s3);
+          border-top: 1px solid var(--line);
+        }
+      }
+
+      .reader {
+        display: flex;
+        gap: var(--s3);
+        margin-top: var(--s4);
+
+        & b {
+          font-weight: 600;
+        }
+
+        & .fingerprint {
+          max-width: 40ch;
+          color: var(--ink-soft);
+          font-size: 0.75rem;
+        }
+      }
+
+      @media (max-width: 760px) {
+        .claim {
+          min-height: 32px;
+        }
+
+        #readers {
+          left: var(--s3);
+        }
+      }
+    }
+  `
+}
+
+function renderReader(reader: Reader): Html {
+  const trust = reader.me ? 'This is you' : TRUST[reader.trust]
+  return html`<li class="reader">
+    <span class="avatar ${hue(reader.user)}" aria-hidden="true">${initial(reader.user)}</span>
+    <div>
+      <p><b><bdi>${reader.user}</bdi></b> <span class=${reader.trust === 'changed' ? 'problem' : 'soft'}>${trust}, ${plural(reader.devices, 'device')}</span></p>
+      <code class="fingerprint">${grouped(reader.fingerprint)}</code>
+    </div>
+  </li>`
+}
+
+function whoReads({ readers, kind, title }: RoomView): string {
+  const others = readers.filter(({ me }) => !me)
+  if (others.length === 0) return 'Only you can read this so far'
+  if (kind === 'private' && others.length === 1) return `Only ${title} and you can read this`
+  return `${plural(readers.length, 'person', 'people')} can read this`
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'reader-list': ReaderList
+  }
+}

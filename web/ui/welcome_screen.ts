@@ -1,0 +1,354 @@
+import { type Door, type KeyFile, MAKING, type Making, type ProfileView } from './door.ts'
+import { SottoElement } from './element.ts'
+import { EnterEvent, StartEvent } from './events.ts'
+import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { checkIcon, sign } from './icons.ts'
+import { readKeyFile } from './key_import.ts'
+import { grouped, hue, initial } from './words.ts'
+
+const WORDS: Record<Making, string> = {
+  key: 'Making your key, RSA with 3072 bits',
+  store: 'Putting it into this browser’s store',
+  open: 'Opening the chat',
+}
+
+/** The first screen: a name and one button, or a person whom this browser already knows. */
+@customElement('welcome-screen')
+export class WelcomeScreen extends SottoElement {
+  @property({ attribute: false }) door: Door | undefined
+  @property({ attribute: false }) profiles: readonly ProfileView[] = []
+  /** How far the making of a person has come, or undefined while nobody is made. */
+  @property({ attribute: false }) making: Making | undefined
+  /** Why coming in failed, for people. */
+  @property({ attribute: false }) problem = ''
+  /** What happened to the person whom this tab was, if anything did. */
+  @property({ attribute: false }) lost = ''
+  @state() private nameProblem = ''
+  @state() private keyProblem = ''
+  @state() private key: KeyFile | undefined
+
+  private get name(): HTMLInputElement | null {
+    return this.querySelector('#name')
+  }
+
+  protected override firstUpdated(): void {
+    this.name?.focus()
+  }
+
+  override render(): Html {
+    return html`<main>
+      <header>
+        <span class="sign-box">${sign()}</span>
+        <h1 class="wordmark">sotto</h1>
+        <p class="motto">Private chat, in an undertone</p>
+      </header>
+      ${this.making === undefined ? this.#renderDoor() : renderMaking(this.making, this.key !== undefined)}
+    </main>`
+  }
+
+  #renderDoor(): Html {
+    return html`
+      ${this.lost === '' ? nothing : html`<p class="lost" role="alert">${this.lost}</p>`}
+      ${this.profiles.length > 0 ? this.#renderProfiles() : nothing}
+      <form class="card" @submit=${this.#start} novalidate>
+        ${this.profiles.length > 0 ? html`<h2>Somebody new</h2>` : nothing}
+        <div class="field">
+          <label for="name">Name</label>
+          <input id="name" type="text" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="64"
+            aria-describedby="name-problem honest" aria-invalid=${this.nameProblem === '' ? 'false' : 'true'} @input=${this.#checkName}>
+        </div>
+        <p class="problem" id="name-problem" role="alert">${this.nameProblem || this.problem}</p>
+        <button class="button primary" type="submit">Start chatting</button>
+        <p class="soft small" id="honest">
+          This browser makes a key that only it has, and everything you write is encrypted here before it leaves. No
+          account, no e-mail; the server passes on what it can’t read. You do trust it for the code of this page.
+        </p>
+        ${this.#renderKeyFile()}
+      </form>
+    `
+  }
+
+  #renderProfiles(): Html {
+    return html`<section class="card" aria-labelledby="here-title">
+      <h2 id="here-title">In this browser</h2>
+      <ul role="list">${this.profiles.map((profile) => this.#renderProfile(profile))}</ul>
+    </section>`
+  }
+
+  #renderProfile({ id, user, state }: ProfileView): Html {
+    const person = html`<bdi>${user}</bdi>`
+    if (state === 'wiped')
+      return html`<li class="wiped">
+        <span class="avatar" aria-hidden="true">${initial(user)}</span>
+        <p class="who">This browser has deleted the key of ${person}. Whoever has the key file can import it below and is ${person} again.</p>
+      </li>`
+    const held = state === 'held'
+    return html`<li>
+      <span class="avatar ${hue(user)}" aria-hidden="true">${initial(user)}</span>
+      <span class="who">${held ? html`${person} is open in another tab` : person}</span>
+      <button class="button ${held ? '' : 'primary'}" type="button" @click=${() => this.dispatchEvent(new EnterEvent(id, held))}>
+        ${held ? 'Take over' : 'Continue'}<span class="unseen"> ${held ? 'from the other tab,' : 'as'} ${user}</span>
+      </button>
+    </li>`
+  }
+
+  #renderKeyFile(): Html {
+    if (this.key)
+      return html`<div class="key">
+        <p>${checkIcon()} The key was read. You will be whoever it belongs to:</p>
+        <code class="fingerprint">${grouped(this.key.fingerprint)}</code>
+        <button class="button quiet" type="button" @click=${this.#dropKey}>Make a new key instead</button>
+      </div>`
+    return html`<details>
+      <summary>I have a key file from another browser</summary>
+      <div class="field">
+        <label for="key-passphrase">Passphrase</label>
+        <input id="key-passphrase" class="secret" type="text" autocomplete="off" autocapitalize="none" autocorrect="off"
+          spellcheck="false" maxlength="1024" aria-describedby="key-problem">
+      </div>
+      <p class="problem" id="key-problem" role="alert">${this.keyProblem}</p>
+      <button class="button" type="button" @click=${() => this.querySelector<HTMLInputElement>('[type=file]')?.click()}>Import</button>
+      <input type="file" accept=".pem,.key,application/x-pem-file" hidden @change=${this.#readKey}>
+    </details>`
+  }
+
+  #checkName(): void {
+    const name = this.name?.value ?? ''
+    this.nameProblem = name.trim() === '' ? '' : (this.door?.nameProblem(name) ?? '')
+  }
+
+  #start(event: Event): void {
+    event.preventDefault()
+    const name = this.name?.value ?? ''
+    this.nameProblem =
+      name.trim() === ''
+        ? 'Type the name that others will see.'
+        : (this.door?.nameProblem(name) ?? '')
+    if (this.nameProblem === '') this.dispatchEvent(new StartEvent(name, this.key))
+    else this.name?.focus()
+  }
+
+  async #readKey(event: Event): Promise<void> {
+    const input = event.target as HTMLInputElement
+    const file = input.files?.[0]
+    const door = this.door
+    if (file === undefined || door === undefined) return
+    this.keyProblem = ''
+    try {
+      const passphrase = this.querySelector<HTMLInputElement>('#key-passphrase')?.value ?? ''
+      const read = await readKeyFile(file, passphrase, (pem, secret) => door.readKey(pem, secret))
+      this.key = read.key
+      if (this.name && this.name.value === '') this.name.value = read.name
+      this.#checkName()
+    } catch (error) {
+      this.keyProblem = error instanceof Error ? error.message : 'This file could not be read.'
+    }
+    input.value = ''
+  }
+
+  #dropKey(): void {
+    this.key = undefined
+  }
+
+  static override styles = css`
+    welcome-screen {
+      display: block;
+      height: 100%;
+      overflow-y: auto;
+      padding: calc(var(--s5) + var(--safe-top)) calc(var(--s4) + var(--safe-right)) calc(var(--s5) + var(--safe-bottom))
+        calc(var(--s4) + var(--safe-left));
+
+      main {
+        display: grid;
+        gap: var(--s4);
+        width: min(420px, 100%);
+        min-height: 100%;
+        margin: 0 auto;
+        align-content: center;
+      }
+
+      header {
+        text-align: center;
+      }
+
+      .sign-box {
+        display: inline-block;
+        width: 88px;
+        color: var(--accent);
+
+        & .sign {
+          width: 100%;
+          fill: none;
+          stroke: currentcolor;
+          stroke-width: 1.5;
+          stroke-linecap: round;
+          stroke-linejoin: round;
+        }
+      }
+
+      .wordmark {
+        font-size: 3.5rem;
+      }
+
+      .motto {
+        margin-top: var(--s2);
+        color: var(--ink-soft);
+        font: italic 400 var(--step-2) / 1.4 var(--serif);
+      }
+
+      .card {
+        display: grid;
+        gap: var(--s3);
+        padding: var(--s5);
+        border: 1px solid var(--line);
+        border-radius: var(--rounder);
+        background: var(--surface);
+
+        & h2 {
+          font: italic 400 var(--step-2) / 1.3 var(--serif);
+        }
+
+        & ul {
+          display: grid;
+          gap: var(--s2);
+        }
+
+        & li {
+          display: flex;
+          align-items: center;
+          gap: var(--s3);
+        }
+
+        & .who {
+          flex: 1;
+          min-width: 0;
+          overflow-wrap: anywhere;
+        }
+      }
+
+      .lost {
+        padding: var(--s3) var(--s4);
+        border-radius: var(--round);
+        background: var(--warn-soft);
+      }
+
+      .problem:empty {
+        display: none;
+      }
+
+      details {
+        border-top: 1px solid var(--line);
+        padding-top: var(--s2);
+
+        & summary {
+          display: flex;
+          align-items: center;
+          min-height: var(--target);
+          color: var(--accent);
+          cursor: pointer;
+          font-size: var(--step-1);
+        }
+
+        & .button {
+          margin-top: var(--s3);
+        }
+      }
+
+      .key {
+        display: grid;
+        gap: var(--s2);
+        padding-top: var(--s3);
+        border-top: 1px solid var(--line);
+
+        & p {
+          display: flex;
+          gap: var(--s2);
+        }
+      }
+
+      .steps li {
+        display: flex;
+        gap: var(--s3);
+        color: var(--ink-soft);
+
+        &.now {
+          color: inherit;
+          font-weight: 550;
+        }
+      }
+
+      .steps .mark {
+        display: grid;
+        place-items: center;
+        width: 20px;
+
+        & .icon {
+          color: var(--good);
+        }
+      }
+
+      .steps .dot {
+        width: 8px;
+        height: 8px;
+        border-radius: 50%;
+        background: var(--line-strong);
+      }
+
+      .now .dot {
+        background: var(--accent);
+        animation: making-breathe 800ms ease-in-out infinite alternate;
+      }
+
+      progress {
+        width: 100%;
+        height: 6px;
+        border: 0;
+        border-radius: 3px;
+        overflow: hidden;
+        background: var(--line);
+        accent-color: var(--accent);
+
+        &::-webkit-progress-bar {
+          background: var(--line);
+        }
+
+        &::-webkit-progress-value {
+          background: var(--accent);
+          transition: width 300ms;
+        }
+
+        &::-moz-progress-bar {
+          background: var(--accent);
+        }
+      }
+    }
+
+    @keyframes making-breathe {
+      to {
+        transform: scale(1.6);
+        opacity: 0.4;
+      }
+    }
+  `
+}
+
+function renderMaking(making: Making, withKey: boolean): Html {
+  const at = MAKING.indexOf(making)
+  return html`<section class="card" aria-labelledby="making-title">
+    <h2 id="making-title">One moment</h2>
+    <progress aria-labelledby="making-title" max=${MAKING.length} value=${at + 0.5}></progress>
+    <ol class="steps" role="list">${MAKING.map((step, i) => {
+      const words = step === 'key' && withKey ? 'Checking the key of your file' : WORDS[step]
+      return html`<li class=${i === at ? 'now' : ''} aria-current=${i === at ? 'step' : 'false'}>
+        <span class="mark">${i < at ? checkIcon() : html`<span class="dot"></span>`}</span>${words}
+      </li>`
+    })}</ol>
+    <p class="unseen" role="status" aria-label="Progress">${WORDS[making]}</p>
+  </section>`
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'welcome-screen': WelcomeScreen
+  }
+}
