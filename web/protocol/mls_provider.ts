@@ -1,6 +1,7 @@
 /**
  * The cryptography that ts-mls runs on: WebCrypto for every primitive that the engine has, and a
- * library only for what it lacks.
+ * library only for what it lacks. We import ts-mls by its modules throughout: its index would load
+ * its own providers, for suites that we do not have.
  */
 import type { CiphersuiteImpl, PrivateKey, PublicKey } from 'ts-mls'
 import { Hpke, KEY_LENGTH, NONCE_LENGTH } from './mls_hpke.ts'

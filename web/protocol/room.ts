@@ -3,15 +3,12 @@
  * messages (PROTOCOL.md, "Rooms"). Every function returns a new state and leaves the old one as it
  * was. Opening is in room_open.ts.
  */
-import {
-  createApplicationMessage,
-  createCommit,
-  createGroup,
-  encodeMlsMessage,
-  joinGroupExternal,
-  makePskIndex,
-  type Proposal,
-} from 'ts-mls'
+import type { Proposal } from 'ts-mls'
+import { createGroup } from 'ts-mls/clientState.js'
+import { createCommit, joinGroupExternal } from 'ts-mls/createCommit.js'
+import { createApplicationMessage } from 'ts-mls/createMessage.js'
+import { encodeMlsMessage } from 'ts-mls/message.js'
+import { emptyPskIndex } from 'ts-mls/pskIndex.js'
 import { type Bytes, EMPTY, equal } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { DeviceRef } from './messages.ts'
@@ -161,7 +158,7 @@ export async function change(
       {
         state: clientState(state, gate, PAD_COMMIT),
         cipherSuite: keys.suite,
-        pskIndex: makePskIndex(undefined, {}),
+        pskIndex: emptyPskIndex,
       },
       { extraProposals: plan.proposals, ratchetTreeExtension: true, authenticatedData: aad },
     )

@@ -1,12 +1,8 @@
 /** What those who join are told of a group, and whether it is the group that they want. */
-import {
-  type ClientState,
-  createGroupInfoWithExternalPubAndRatchetTree,
-  decodeMlsMessage,
-  encodeMlsMessage,
-  type GroupInfo,
-} from 'ts-mls'
+import type { ClientState, GroupInfo } from 'ts-mls'
+import { createGroupInfoWithExternalPubAndRatchetTree } from 'ts-mls/createCommit.js'
 import { ratchetTreeFromExtension } from 'ts-mls/groupInfo.js'
+import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls/message.js'
 import { type Bytes, EMPTY, equal } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import { badMember, checkValidity } from './mls_credential.ts'

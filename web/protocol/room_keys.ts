@@ -1,12 +1,7 @@
 /** A device's keys for its rooms, and the key packages by which others add it. */
-import {
-  type Capabilities,
-  decodeMlsMessage,
-  encodeMlsMessage,
-  generateKeyPackageWithKey,
-  type KeyPackage,
-  type PrivateKeyPackage,
-} from 'ts-mls'
+import type { Capabilities, KeyPackage, PrivateKeyPackage } from 'ts-mls'
+import { generateKeyPackageWithKey } from 'ts-mls/keyPackage.js'
+import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls/message.js'
 import { type Bytes, concat, lp16, Reader, u8 } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { Signer } from './identity.ts'

@@ -2,15 +2,11 @@
  * Opening what the room's log has, in its order: messages, and commits with all that a member
  * checks before it follows them (PROTOCOL.md, "Rooms", "Commits").
  */
-import {
-  decodeMlsMessage,
-  emptyPskIndex,
-  type IncomingMessageCallback,
-  type MlsPrivateMessage,
-  type MlsPublicMessage,
-  processMessage,
-} from 'ts-mls'
+import type { IncomingMessageCallback, MlsPrivateMessage, MlsPublicMessage } from 'ts-mls'
+import { decodeMlsMessage } from 'ts-mls/message.js'
 import { decryptSenderData } from 'ts-mls/privateMessage.js'
+import { processMessage } from 'ts-mls/processMessages.js'
+import { emptyPskIndex } from 'ts-mls/pskIndex.js'
 import { type Bytes, equal } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import { type Binding, badMember, readBinding } from './mls_credential.ts'

@@ -1,12 +1,6 @@
 /** A room as one of its devices holds it: a value that no function changes. */
-import {
-  type ClientState,
-  decodeGroupState,
-  type EpochReceiverData,
-  encodeGroupState,
-  type GroupState,
-  type RatchetTree,
-} from 'ts-mls'
+import type { ClientState, EpochReceiverData, GroupState, RatchetTree } from 'ts-mls'
+import { decodeGroupState, encodeGroupState } from 'ts-mls/clientState.js'
 import { decodeNode, encodeNode } from 'ts-mls/ratchetTree.js'
 import { type Bytes, concat, lp32, Reader, u8, u32 } from './bytes.ts'
 import { SottoError } from './errors.ts'

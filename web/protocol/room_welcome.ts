@@ -1,5 +1,5 @@
 /** Joining by a Welcome: how a device comes into a room that nobody joins from outside. */
-import { decodeMlsMessage, type GroupInfo, type PrivateKeyPackage, type Welcome } from 'ts-mls'
+import type { GroupInfo, PrivateKeyPackage, Welcome } from 'ts-mls'
 import {
   ratchetTreeFromExtension,
   verifyGroupInfoConfirmationTag,
@@ -8,6 +8,7 @@ import {
 import type { GroupSecrets } from 'ts-mls/groupSecrets.js'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { deriveKeySchedule } from 'ts-mls/keySchedule.js'
+import { decodeMlsMessage } from 'ts-mls/message.js'
 import { pathToRoot } from 'ts-mls/pathSecrets.js'
 import {
   mergePrivateKeyPaths,
