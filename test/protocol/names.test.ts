@@ -101,9 +101,37 @@ const HOSTILE: readonly (readonly [name: string, victim: string, trick: string])
 
 /** Different names that stay different. */
 const DISTINCT = [
-  ...['alice', 'alicia', 'bob', 'rob', 'carol', 'dave', 'mallory', 'm-1', 'm-2', 'm-11', 'ma', 'na'],
+  ...[
+    'alice',
+    'alicia',
+    'bob',
+    'rob',
+    'carol',
+    'dave',
+    'mallory',
+    'm-1',
+    'm-2',
+    'm-11',
+    'ma',
+    'na',
+  ],
   ...['Оксана', 'Оксено', 'Глеб', 'Юрій', 'Яна', 'Ελένη', 'Νίκος', 'かえ', 'がえ', 'はる', 'ぱる'],
-  ...['अनीता', 'अनिता', 'कि', 'की', 'שרה', 'משה', 'محمد', 'أحمد', 'user5', 'users', 'b8', 'bb', 'cl', 'd'],
+  ...[
+    'अनीता',
+    'अनिता',
+    'कि',
+    'की',
+    'שרה',
+    'משה',
+    'محمد',
+    'أحمد',
+    'user5',
+    'users',
+    'b8',
+    'bb',
+    'cl',
+    'd',
+  ],
 ]
 
 function refusedOr(name: string): string | undefined {
@@ -169,7 +197,21 @@ describe('a name', () => {
   })
 
   it('with signs or pictures is refused', async () => {
-    for (const name of ['<b>', 'a/b', 'a@b', '🙂', 'a🙂', '#1', 'a,b', 'a"b', 'a\\b', '../a', '$a', '©', '™'])
+    for (const name of [
+      '<b>',
+      'a/b',
+      'a@b',
+      '🙂',
+      'a🙂',
+      '#1',
+      'a,b',
+      'a"b',
+      'a\\b',
+      '../a',
+      '$a',
+      '©',
+      '™',
+    ])
       await fails('bad_name', () => normaliseName(name))
   })
 

@@ -102,7 +102,7 @@ export async function backupCases({ keys, files }: KeyFiles): Promise<BackupCase
     sealedWith('no rounds given', '02020800', ''),
     sealedWith('0 rounds', '02020800', '020100'),
     sealedWith('-1 rounds', '02020800', '0201ff'),
-    sealedWith('10,000,001 rounds', '02020800', '0203989681'),
+    sealedWith('10,000,001 rounds', '02020800', '020400989681'),
     sealedWith('2^32 rounds', '02020800', '02050100000000'),
     sealedWith('key length 16 for AES-256', '02020800', '02020800020110'),
     sealedWith('key length 2^31', '02020800', '0202080002047fffffff'),

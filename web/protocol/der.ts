@@ -76,10 +76,10 @@ export class DerReader {
     return contents.slice(1)
   }
 
-  /** An INTEGER from 0 to 2^32 - 1. */
+  /** An INTEGER from 0 to 2^48 - 1. */
   small(): number {
     const bytes = this.unsigned()
-    if (bytes.length > 4) throw new RangeError('a larger INTEGER than makes sense here')
+    if (bytes.length > 6) throw new RangeError('a larger INTEGER than makes sense here')
     return bytes.reduce((value, byte) => value * 256 + byte, 0)
   }
 

@@ -3,7 +3,7 @@ import { SottoError } from './errors.ts'
 import { readKeyFile } from './key_file.ts'
 import { writePem } from './pem.ts'
 import { readPkcs8 } from './pkcs8.ts'
-import { checkSpki, importForEncrypt, LEAST_ENDPOINT_BITS, RSA_OAEP } from './spki.ts'
+import { checkSpki, LEAST_ENDPOINT_BITS, RSA_OAEP } from './spki.ts'
 
 /** An endpoint's key: an RSA key that decrypts OAEP (SHA-256) and does nothing else. */
 export interface EndpointKey {
@@ -46,13 +46,4 @@ export async function importEndpointKeyPem(pem: string): Promise<EndpointKey> {
     }
   }
   return { spki, decrypt }
-}
-
-/**
- * RSA-OAEP (SHA-256) of `secret` under an endpoint's public key: as many bytes as its modulus has.
- * Throws SottoError `bad_key` for a key outside the template or under 3072 bits.
- */
-export async function encryptTo(spki: Bytes, secret: Bytes, label: Bytes): Promise<Bytes> {
-  const key = await importForEncrypt(spki)
-  return new Uint8Array(await crypto.subtle.encrypt({ name: 'RSA-OAEP', label }, key, secret))
 }
