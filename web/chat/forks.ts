@@ -69,10 +69,15 @@ export type ViewVerdict = 'agrees' | 'forked' | 'reordered'
 
 /**
  * Compares what a message at place `seq` says its sender had read with our own log. A view older
- * than our membership can't be judged and counts as agreeing.
+ * than our membership can't be judged and counts as agreeing. `newest` are values not yet stored.
  */
-export async function judgeView(view: View, seq: number, own: ChainLog): Promise<ViewVerdict> {
+export async function judgeView(
+  view: View,
+  seq: number,
+  own: ChainLog,
+  newest: readonly { readonly seq: number; readonly chain: Bytes }[],
+): Promise<ViewVerdict> {
   if (view.seq >= seq) return 'reordered'
-  const chain = await own.at(view.seq)
+  const chain = newest.find((link) => link.seq === view.seq)?.chain ?? (await own.at(view.seq))
   return chain === undefined || equal(chain, view.chain) ? 'agrees' : 'forked'
 }

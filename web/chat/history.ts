@@ -35,6 +35,7 @@ export class History {
   readonly #prefix: string
   readonly #open = new Map<number, readonly StoredItem[]>()
   readonly #seen = new Set<string>()
+  readonly #ids = new Set<string>()
   #length = 0
 
   private constructor(storage: Storage, vault: Vault, room: string) {
@@ -50,7 +51,7 @@ export class History {
     if (last === undefined) return history
     const segment = Number.parseInt(last.slice(history.#prefix.length), 36)
     for (const recent of [segment - 1, segment].filter((n) => n >= 0))
-      for (const item of await history.#read(recent)) history.#seen.add(seenKey(item))
+      for (const item of await history.#read(recent)) history.#note(item)
     history.#length = segment * SEGMENT + (history.#open.get(segment)?.length ?? 0)
     return history
   }
@@ -69,6 +70,11 @@ export class History {
   /** Whether this message is among the last few hundred (older repetitions MLS itself refuses). */
   has(item: StoredItem): boolean {
     return this.#seen.has(seenKey(item))
+  }
+
+  /** Whether any sender's message among those has this id (hex). */
+  hasId(id: string): boolean {
+    return this.#ids.has(id)
   }
 
   /** Items [from, to): at once when their segments are open. */
@@ -104,9 +110,14 @@ export class History {
       changes.set(this.#key(n), await this.#vault.seal(this.#key(n), segment))
     return () => {
       for (const [n, segment] of changed) this.#keep(n, segment)
-      for (const item of items) this.#seen.add(seenKey(item))
+      for (const item of items) this.#note(item)
       this.#length = length
     }
+  }
+
+  #note(item: StoredItem): void {
+    this.#seen.add(seenKey(item))
+    this.#ids.add(item.id)
   }
 
   #key(segment: number): string {

@@ -20,6 +20,16 @@ export interface ChatState {
   readonly notices: readonly Notice[]
   /** The newest handshake of this very connection, step by step as it happens. */
   readonly handshake: HandshakeView | undefined
+  /** The endpoint's key, as it is pinned. */
+  readonly endpoint?: EndpointView
+}
+
+export interface EndpointView {
+  readonly host: string
+  /** Hex SHA-256 of its SPKI, 64 digits; empty before the first connection. */
+  readonly fingerprint: string
+  /** It came with the link, or the person accepted it; else it was merely the first one seen. */
+  readonly verified: boolean
 }
 
 export interface Me {
@@ -115,7 +125,7 @@ export interface Notice {
   readonly advice: string
   /** Blocks the whole page until one of `choices` is taken. */
   readonly blocking: boolean
-  /** For `blocking`: label and what `decide` takes. Others are simply dismissed. */
+  /** Label and what `decide` takes. Without any, the notice is simply dismissed. */
   readonly choices: readonly {
     readonly choice: string
     readonly label: string

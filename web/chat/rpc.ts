@@ -24,6 +24,11 @@ export class RefusedError extends SottoError {
   }
 }
 
+export type Incoming =
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'reply'; readonly reply: Reply<Op>; settle(): void }
+  | { readonly kind: 'refusal'; settle(): void }
+
 interface Waiting {
   readonly op: Op
   resolve(reply: unknown): void
@@ -49,33 +54,40 @@ export class Rpc {
   #next = 1
 
   /** The request's bytes, ready to send, and its reply to come. */
-  ask<A extends Ask>(ask: A): { message: Bytes; reply: Promise<Reply<A['op']>> } {
+  ask<A extends Ask>(ask: A): { id: number; message: Bytes; reply: Promise<Reply<A['op']>> } {
     const id = this.#next++
     const reply = new Promise<Reply<A['op']>>((resolve, reject) => {
       this.#waiting.set(id, { op: ask.op, resolve: resolve as (reply: unknown) => void, reject })
     })
     const given = Object.entries(ask).filter(([, value]) => value !== undefined)
-    return { message: encodeMessage({ ...Object.fromEntries(given), id }), reply }
+    return { id, message: encodeMessage({ ...Object.fromEntries(given), id }), reply }
   }
 
   /**
-   * Takes one message of the endpoint: settles the request that it answers, or returns the event
-   * that it is. Throws SottoError `decode_error` for what is neither.
+   * Reads one message of the endpoint: an event, or the answer to a request. An answer reaches the
+   * one who asked when `settle` is called, so that the connection can act on it first. Throws
+   * SottoError `decode_error` for what is neither, and for an answer that nobody waits for.
    */
-  take(message: Bytes): Event | undefined {
+  take(message: Bytes): Incoming {
     const value = decodeMessage(kindSchema, message)
-    if ('ev' in value) return parse(eventSchema, value)
+    if ('ev' in value) return { kind: 'event', event: parse(eventSchema, value) }
     const waiting = this.#waiting.get(value.re as number)
     if (waiting === undefined)
       throw new SottoError('decode_error', 'The endpoint answered what nobody asked.')
     this.#waiting.delete(value.re as number)
     if ('error' in value) {
-      waiting.reject(new RefusedError(parse(refusalSchema, value)))
-      return undefined
+      const refusal = parse(refusalSchema, value)
+      return { kind: 'refusal', settle: () => waiting.reject(new RefusedError(refusal)) }
     }
-    const { re: _, ...reply } = value
-    waiting.resolve(parse(replySchemas[waiting.op], reply))
-    return undefined
+    const { re: _, ...rest } = value
+    const reply = parse(replySchemas[waiting.op], rest)
+    return { kind: 'reply', reply, settle: () => waiting.resolve(reply) }
+  }
+
+  /** The request could not be sent. */
+  drop(id: number, error: SottoError): void {
+    this.#waiting.get(id)?.reject(error)
+    this.#waiting.delete(id)
   }
 
   /** The connection is over: nothing that is still open will be answered. */

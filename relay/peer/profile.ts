@@ -1,0 +1,75 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Profile } from '../../web/chat/profile.ts'
+import type { Storage } from '../../web/chat/storage.ts'
+import { openVault } from '../../web/chat/vault.ts'
+import type { Bytes } from '../../web/protocol/bytes.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
+import {
+  exportIdentityPlainPem,
+  generateIdentity,
+  type Identity,
+  importIdentityPem,
+} from '../../web/protocol/identity.ts'
+import { fileStorage } from './file_storage.ts'
+
+/** The person's key file: whoever has it is that person. */
+const KEY_FILE = 'identity.pem'
+
+interface Kept {
+  readonly user: string
+  readonly device: Bytes
+  /** AES-256 key of the vault. It guards nothing here beyond what the directory's mode does. */
+  readonly vault: Bytes
+}
+
+/**
+ * The profile of `user` in a directory, made there at the first time. `passphrase` is asked for
+ * when the key file is encrypted (a person may put their exported one there). Throws SottoError
+ * `unavailable` when another process has the profile open, `bad_name` when the directory holds
+ * somebody else's.
+ */
+export async function fileProfile(
+  directory: string,
+  user: string,
+  passphrase: () => Promise<string>,
+): Promise<Profile> {
+  const storage = fileStorage(directory)
+  try {
+    const kept = (await storage.read('profile')) as Kept | undefined
+    if (kept !== undefined && kept.user !== user)
+      throw new SottoError('bad_name', `${directory} belongs to ${kept.user}: take another one.`)
+    const identity = await identityIn(directory, passphrase)
+    const { device, vault } = kept ?? (await make(storage, user))
+    const key = await crypto.subtle.importKey('raw', vault, 'AES-GCM', false, [
+      'encrypt',
+      'decrypt',
+    ])
+    // The file in the directory is itself the backup.
+    return { user, device, identity, storage, vault: openVault(key), backedUp: true }
+  } catch (error) {
+    storage.close()
+    throw error
+  }
+}
+
+async function make(storage: Storage, user: string): Promise<Kept> {
+  const device = crypto.getRandomValues(new Uint8Array(16))
+  const vault = crypto.getRandomValues(new Uint8Array(32))
+  const kept = { user, device, vault }
+  await storage.write(new Map([['profile', kept]]))
+  return kept
+}
+
+async function identityIn(directory: string, passphrase: () => Promise<string>): Promise<Identity> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const path = join(directory, KEY_FILE)
+  if (!existsSync(path)) {
+    const identity = await generateIdentity()
+    writeFileSync(path, await exportIdentityPlainPem(identity), { mode: 0o600, flag: 'wx' })
+    return identity
+  }
+  const pem = readFileSync(path, 'utf8')
+  if (!pem.includes('ENCRYPTED')) return importIdentityPem(pem)
+  return importIdentityPem(pem, await passphrase())
+}

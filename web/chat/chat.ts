@@ -1,0 +1,511 @@
+import { type Bytes, fromHex, hex } from '../protocol/bytes.ts'
+import { SottoError } from '../protocol/errors.ts'
+import type { HandshakeStep } from '../protocol/handshake_steps.ts'
+import type { Event, Reply, RoomInfo } from '../protocol/messages.ts'
+import type { Primitives } from '../protocol/primitives.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Connection, End } from './connection.ts'
+import { Keeper } from './keeper.ts'
+import { Keyring } from './keyring.ts'
+import type {
+  ChatModel,
+  ChatState,
+  ConnectionState,
+  HandshakeView,
+  MessageId,
+  Notice,
+  RoomId,
+  TimelineItem,
+} from './model.ts'
+import { endpointChanged, notAccepted, personChanged, tampered, trouble } from './notice_texts.ts'
+import { Notices } from './notices.ts'
+import { type News, People } from './people.ts'
+import { markBackedUp, type Profile } from './profile.ts'
+import type { Link, RoomDeps } from './room_deps.ts'
+import { Rooms } from './rooms.ts'
+import { RefusedError } from './rpc.ts'
+import { Snapshot } from './snapshot.ts'
+import type { Dial } from './transport.ts'
+import { Trust } from './trust.ts'
+
+/** The longest text of one message, in UTF-16 units. */
+export const MAX_TEXT = 16_384
+
+export interface ChatOptions {
+  readonly profile: Profile
+  readonly dial: Dial
+  /** The endpoint's configured name. */
+  readonly host: string
+  /** SHA-256 of the endpoint's SPKI, from an invitation; undefined trusts the first one seen. */
+  readonly pin: Bytes | undefined
+  readonly primitives: Primitives
+  readonly clock?: Clock
+  /** Numbers in [0, 1), for the times of reconnecting. */
+  readonly random?: () => number
+  /** Calls back when a connection may be possible again; returns what ends that. */
+  readonly onWake?: (wake: () => void) => () => void
+  /** Where faults of this program go. They hold no secrets. */
+  readonly log?: (error: unknown) => void
+}
+
+export interface Passwords {
+  readonly serverPassword?: string
+  readonly accountPassword?: string
+}
+
+/** What exists once the store has been read. */
+interface Parts {
+  readonly trust: Trust
+  readonly notices: Notices
+  readonly people: People
+  readonly rooms: Rooms
+  readonly keeper: Keeper
+}
+
+/**
+ * A person's chat on one device, without a screen. It reads its store by itself; until then the
+ * state has no rooms. `change` is dispatched, once for all that happened together, whenever
+ * {@link Chat.state} is another.
+ */
+export class Chat extends EventTarget implements ChatModel {
+  /** Resolves when the store has been read; rejects when it can't be. */
+  readonly ready: Promise<void>
+  readonly #o: ChatOptions
+  readonly #clock: Clock
+  readonly #keyring: Keyring
+  readonly #snapshot = new Snapshot()
+  #profile: Profile
+  #parts: Parts | undefined
+  #phase: ConnectionState = { phase: 'offline', text: '', retryAt: undefined }
+  #handshake: HandshakeView | undefined
+  #connection: Connection | undefined
+  /** While the endpoint waits for passwords: called when it has taken them. */
+  #admitted: (() => void) | undefined
+  #passwords: Passwords = {}
+  #state: ChatState | undefined
+  #announced = false
+  #stopWaking: (() => void) | undefined
+
+  constructor(options: ChatOptions) {
+    super()
+    this.#o = options
+    this.#clock = options.clock ?? systemClock
+    this.#profile = options.profile
+    this.#keyring = new Keyring(options.profile, this.#clock)
+    this.ready = this.#open()
+    this.ready.catch((error) => this.#set({ phase: 'stopped', text: said(error) }))
+  }
+
+  async #open(): Promise<void> {
+    const { profile, host, pin, dial, primitives, random = Math.random } = this.#o
+    const { storage } = profile
+    const [trust, notices] = await Promise.all([Trust.open(storage, host), Notices.open(storage)])
+    const people = new People(primitives, trust, profile.user)
+    const rooms = await Rooms.open(this.#roomDeps(trust, notices))
+    const options = { profile, dial, host, pin, primitives, trust, clock: this.#clock, random }
+    const keeper = new Keeper(options, {
+      connecting: () => this.#set({ phase: 'connecting' }),
+      handshake: () => this.#beginHandshake(),
+      step: (step) => this.#step(step),
+      session: (connection, transcript) => this.#session(connection, transcript),
+      ended: (end, retryAt) => this.#ended(end, retryAt),
+      keyChanged: (seen) => this.#keyChanged(seen),
+      event: (event) => this.#event(event),
+      cast: (entry) => rooms.get(hex(entry.room))?.cast(entry),
+    })
+    this.#parts = { trust, notices, people, rooms, keeper }
+    this.#changed()
+  }
+
+  #roomDeps(trust: Trust, notices: Notices): RoomDeps {
+    const { primitives } = this.#o
+    const { user, device, identity, storage, vault } = this.#profile
+    return {
+      storage,
+      vault,
+      primitives,
+      clock: this.#clock,
+      trust,
+      me: { user, device, fingerprint: identity.fingerprint },
+      loaded: () => this.#keyring.loaded(hostKey(trust)),
+      keyPackages: () => this.#keyring.packages(),
+      verify: async (binding) => {
+        this.#alarmed(await trust.see([binding]))
+        if (trust.word(binding.user) === 'changed')
+          throw new SottoError('bad_member', `The key of ${binding.user} has changed.`)
+      },
+      raise: (notice) => {
+        notices.raise(notice)
+        this.#changed()
+      },
+      fault: (error) => this.#o.log?.(error),
+      changed: () => this.#changed(),
+    }
+  }
+
+  // ── what the screen sees ──
+
+  get state(): ChatState {
+    this.#state ??= this.#snapshot.take({
+      profile: this.#profile,
+      connection: this.#phase,
+      handshake: this.#handshake,
+      rooms: this.#parts?.rooms,
+      people: this.#parts?.people,
+      notices: this.#parts?.notices.list ?? [],
+      endpoint: this.#parts?.trust.endpoint,
+      host: this.#o.host,
+    })
+    return this.#state
+  }
+
+  timeline(
+    room: RoomId,
+    from: number,
+    to: number,
+  ): readonly TimelineItem[] | Promise<readonly TimelineItem[]> {
+    return this.#parts?.rooms.get(room)?.timeline(from, to) ?? []
+  }
+
+  /** Gathers what changes in one turn into one event. */
+  #changed(): void {
+    this.#state = undefined
+    if (this.#announced) return
+    this.#announced = true
+    queueMicrotask(() => {
+      this.#announced = false
+      this.dispatchEvent(new globalThis.Event('change'))
+    })
+  }
+
+  #set(phase: ConnectionState): void {
+    this.#phase = phase
+    this.#changed()
+  }
+
+  #raise(notice: Notice): void {
+    this.#parts?.notices.raise(notice)
+    this.#changed()
+  }
+
+  // ── what the person does ──
+
+  connect(): void {
+    void this.ready.then(
+      () => {
+        if (this.state.notices.some(({ blocking }) => blocking)) return
+        this.#stopWaking ??= this.#o.onWake?.(() => this.wake())
+        this.#parts?.keeper.start()
+      },
+      () => undefined, // already on the screen
+    )
+  }
+
+  async disconnect(): Promise<void> {
+    await this.ready.catch(() => undefined)
+    this.#stopWaking?.()
+    this.#stopWaking = undefined
+    await this.#parts?.keeper.stop()
+    await this.#parts?.rooms.settled()
+    if (this.#phase.phase !== 'stopped')
+      this.#set({ phase: 'offline', text: 'You are disconnected.', retryAt: undefined })
+  }
+
+  /** The browser is online again, or the tab is looked at: tries at once, checks what is open. */
+  wake(): void {
+    this.#parts?.keeper.wake()
+  }
+
+  async send(room: RoomId, text: string): Promise<MessageId> {
+    if (text.length < 1 || text.length > MAX_TEXT)
+      throw new SottoError('refused', 'A message has between 1 and 16,384 characters.')
+    await this.ready
+    const target = this.#room(room)
+    if (target.gone) throw new SottoError('refused', 'This conversation is over.')
+    return target.send(text)
+  }
+
+  retry(room: RoomId, id: MessageId): Promise<void> {
+    return this.#room(room).retry(id)
+  }
+
+  discard(room: RoomId, id: MessageId): Promise<void> {
+    return this.#room(room).discard(id)
+  }
+
+  async openPrivate(user: string): Promise<RoomId> {
+    const { rooms } = await this.#opened()
+    const known = rooms.withPerson(user)
+    if (known !== undefined) return known
+    if (user === this.#profile.user)
+      throw new SottoError('refused', 'This is you. Choose somebody else.')
+    const { room } = await this.#online().ask({ op: 'open_private', user })
+    await this.#tellRoom(room)
+    return hex(room.room) as RoomId
+  }
+
+  async leave(room: RoomId): Promise<void> {
+    const { rooms } = await this.#opened()
+    const target = this.#room(room)
+    await this.#online().ask({ op: 'leave_room', room: fromHex(target.id) })
+    rooms.get(room)?.end()
+  }
+
+  markRead(room: RoomId): void {
+    this.#parts?.rooms
+      .get(room)
+      ?.markRead()
+      .catch((error) => this.#o.log?.(error))
+  }
+
+  async admit(passwords: Passwords): Promise<void> {
+    const phase = this.#phase
+    if (phase.phase !== 'admission') throw new SottoError('refused', 'Nothing was asked.')
+    await this.#online().ask({ op: phase.needs, ...passwords })
+    this.#passwords = passwords
+    this.#admitted?.()
+  }
+
+  /** Sets, changes or (null) removes the account's password. */
+  async setPassword(next: string | null, current?: string): Promise<void> {
+    await this.#online().ask({ op: 'set_password', next, ...(current && { current }) })
+    this.#passwords = { ...this.#passwords, ...(next === null ? {} : { accountPassword: next }) }
+  }
+
+  /** This person's devices, as the endpoint knows them. */
+  async devices(): Promise<Reply<'devices'>['devices']> {
+    return (await this.#online().ask({ op: 'devices' })).devices
+  }
+
+  /** The device is never taken again, and leaves every room. */
+  async removeDevice(device: Bytes): Promise<void> {
+    await this.#online().ask({ op: 'remove_device', device })
+  }
+
+  /** The identity was exported. */
+  async backedUp(): Promise<void> {
+    this.#profile = await markBackedUp(this.#profile)
+    this.#changed()
+  }
+
+  /** The two have compared their safety numbers. */
+  async verifyPerson(user: string): Promise<void> {
+    await (await this.#opened()).trust.verified(user)
+    this.#changed()
+  }
+
+  dismiss(notice: string): void {
+    const found = this.state.notices.find(({ id }) => id === notice)
+    if (found?.blocking) return
+    this.#parts?.notices.dismiss(notice)
+    this.#changed()
+  }
+
+  async decide(id: string, choice: string): Promise<void> {
+    const { notices, trust, rooms, keeper } = await this.#opened()
+    const [kind, about = ''] = id.split(/\/(.*)/s)
+    if (choice === 'trust' && kind === 'endpoint') {
+      const fingerprint = this.#seen
+      if (fingerprint === undefined) return this.#look(id)
+      await trust.pinEndpoint({ fingerprint, verified: true })
+      this.#keyring.forget()
+      await rooms.startOver()
+      notices.dismiss(id)
+      keeper.start()
+    } else if (choice === 'trust' && kind === 'key') await trust.decide(about, true)
+    else if (choice === 'go_on') await rooms.get(about)?.calm()
+    if (kind !== 'endpoint') notices.dismiss(id)
+    rooms.poke()
+    this.#changed()
+  }
+
+  /** After a restart the changed key has to be seen again before it can be accepted. */
+  #look(id: string): void {
+    this.#parts?.notices.dismiss(id)
+    this.#parts?.keeper.start()
+  }
+
+  #seen: Bytes | undefined
+
+  async #opened(): Promise<Parts> {
+    await this.ready
+    if (this.#parts === undefined) throw new SottoError('unavailable', 'Nothing is loaded yet.')
+    return this.#parts
+  }
+
+  #online(): Connection {
+    if (this.#connection === undefined)
+      throw new SottoError('unavailable', 'You are not connected. Try again when you are.')
+    return this.#connection
+  }
+
+  #room(room: RoomId) {
+    const found = this.#parts?.rooms.get(room)
+    if (found === undefined) throw new SottoError('refused', 'There is no such conversation.')
+    return found
+  }
+
+  // ── the connection's life ──
+
+  #beginHandshake(): void {
+    this.#handshake = { mode: undefined, done: false, ms: 0, steps: [], transcript: '' }
+    this.#set({ phase: 'handshake' })
+  }
+
+  #step(step: HandshakeStep): void {
+    const before = this.#handshake
+    if (before === undefined) return
+    const steps = [...before.steps, step]
+    this.#handshake = { ...before, steps, ms: step.at, transcript: step.transcript }
+    this.#changed()
+  }
+
+  async #session(connection: Connection, transcript: Bytes): Promise<void> {
+    if (this.#handshake !== undefined)
+      this.#handshake = {
+        ...this.#handshake,
+        mode: connection.mode,
+        done: true,
+        transcript: hex(transcript),
+      }
+    this.#connection = connection
+    try {
+      await this.#admission(connection)
+      await this.#sync(connection)
+    } catch (error) {
+      // The connection ended meanwhile, or the store failed: then there is no use in it.
+      if (!(error instanceof SottoError) || error.code !== 'closed') {
+        this.#o.log?.(error)
+        this.#raise(trouble(said(error)))
+        await connection.close()
+      }
+    }
+    await connection.ended
+    this.#connection = undefined
+    this.#admitted = undefined
+    this.#parts?.people.offline()
+    this.#parts?.rooms.offline()
+  }
+
+  /** Registers or logs in with what is known already, and else asks the person. */
+  async #admission(connection: Connection): Promise<void> {
+    const { status } = connection.params
+    if (status === 'ok') return
+    const needs = status === 'register' ? 'register' : 'login'
+    let text = 'This account has a password.'
+    try {
+      if (needs === 'register' || Object.keys(this.#passwords).length > 0) {
+        await connection.ask({ op: needs, ...this.#passwords })
+        return
+      }
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      text = error.message
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#admitted = resolve
+    this.#set({ phase: 'admission', needs, text })
+    await Promise.race([promise, connection.ended.then(closed)])
+  }
+
+  async #sync(connection: Connection): Promise<void> {
+    const { people, rooms, trust } = await this.#opened()
+    const reply = await connection.ask({ op: 'sync' })
+    await this.#told(await people.replace(reply.people))
+    const mine = reply.rooms.map((info) => hex(info.room))
+    rooms.keep(new Set(mine))
+    for (const info of reply.rooms) await this.#tellRoom(info)
+    const resumed = connection.mode === 'resumed'
+    this.#set({ phase: 'online', resumed, since: this.#clock.now() })
+    void this.#keyring.restock(linkOver(connection), hostKey(trust), reply.stock, reply.lastResort)
+  }
+
+  async #tellRoom(info: RoomInfo): Promise<void> {
+    const { rooms, people } = await this.#opened()
+    const connection = this.#connection
+    if (connection === undefined) return
+    await this.#told(await people.update(info.members))
+    await rooms.tell(linkOver(connection), info, () => this.#connection === connection)
+  }
+
+  #ended(end: End, retryAt: number | undefined): void {
+    if (end.why === 'tampered') this.#raise(tampered(end.text, this.#clock.now()))
+    if (end.why === 'refused' && end.text.includes('did not accept'))
+      this.#raise(notAccepted(end.text))
+    if (end.why === 'replaced' || end.why === 'revoked')
+      this.#set({ phase: 'stopped', text: end.text })
+    else this.#set({ phase: 'offline', text: end.text, retryAt })
+  }
+
+  #keyChanged(seen: Bytes): void {
+    this.#seen = seen
+    const pinned = this.#parts?.trust.endpoint?.fingerprint ?? this.#o.pin
+    const notice = endpointChanged(this.#o.host, pinned, seen)
+    this.#raise(notice)
+    this.#set({ phase: 'stopped', text: notice.seen })
+  }
+
+  #event(event: Event): void {
+    this.#take(event).catch((error) => {
+      if (!(error instanceof SottoError) || error.code !== 'closed') this.#o.log?.(error)
+    })
+  }
+
+  async #take(event: Event): Promise<void> {
+    const { rooms, people, trust } = await this.#opened()
+    switch (event.ev) {
+      case 'people':
+        return this.#told(await people.update(event.people))
+      case 'head':
+        return rooms.get(hex(event.head.room))?.heads(event.head)
+      case 'room':
+        return this.#tellRoom(event.room)
+      case 'room_gone':
+        return rooms.get(hex(event.room))?.end()
+      case 'reconcile':
+        return rooms.get(hex(event.room))?.reconcile(event.add, event.remove)
+      case 'stock': {
+        const connection = this.#connection
+        if (connection !== undefined)
+          await this.#keyring.restock(linkOver(connection), hostKey(trust), event.stock, true)
+        return
+      }
+      case 'notice':
+        return this.#raise(trouble(event.text, `endpoint-${event.code}`))
+      case 'cast_secret':
+        return // the connection has learnt it
+    }
+  }
+
+  async #told({ joined, left, alarms }: News): Promise<void> {
+    const lobby = this.#parts?.rooms.lobby
+    for (const user of joined) lobby?.screen.announce(`${user} joined`)
+    for (const user of left) lobby?.screen.announce(`${user} left`)
+    this.#alarmed(alarms)
+    this.#changed()
+  }
+
+  #alarmed(alarms: News['alarms']): void {
+    for (const pin of alarms) this.#raise(personChanged(pin))
+  }
+}
+
+function said(error: unknown): string {
+  return error instanceof SottoError ? error.message : 'Something went wrong here. Reload the page.'
+}
+
+function closed(): never {
+  throw new SottoError('closed', 'The connection ended.')
+}
+
+function linkOver(session: Connection): Link {
+  const { maxMessage } = session.params.limits
+  return { ask: (ask) => session.ask(ask), maxMessage, session }
+}
+
+/** Known as soon as a first handshake has come through, and nothing asks for it before. */
+function hostKey(trust: Trust): Bytes {
+  if (trust.endpoint === undefined)
+    throw new SottoError('unavailable', 'The endpoint is not known yet.')
+  return trust.endpoint.fingerprint
+}

@@ -1,0 +1,194 @@
+import type { Bytes } from '../protocol/bytes.ts'
+import { SottoError } from '../protocol/errors.ts'
+import { EndpointKeyChanged } from '../protocol/handshake_client.ts'
+import type { HandshakeStep } from '../protocol/handshake_steps.ts'
+import type { Primitives } from '../protocol/primitives.ts'
+import type { Ticket } from '../protocol/tickets.ts'
+import type { Clock } from './clock.ts'
+import { Connection, type ConnectionHandlers, type End } from './connection.ts'
+import { greet } from './greet.ts'
+import type { Profile } from './profile.ts'
+import { Backoff } from './reconnect.ts'
+import type { Dial } from './transport.ts'
+import type { Trust } from './trust.ts'
+
+const TICKET = 'ticket'
+/** A session that lasted this long had come through: the next failure is a first one. */
+const STEADY_MS = 5_000
+
+export interface KeeperOptions {
+  readonly profile: Profile
+  readonly dial: Dial
+  readonly host: string
+  /** SHA-256 of the endpoint's SPKI as a link gave it. */
+  readonly pin: Bytes | undefined
+  readonly primitives: Primitives
+  readonly trust: Trust
+  readonly clock: Clock
+  /** Numbers in [0, 1). */
+  readonly random: () => number
+}
+
+/** What the keeper tells of the connection's life. */
+export interface KeeperHandlers extends ConnectionHandlers {
+  connecting(): void
+  /** The connection stands and the handshake begins. */
+  handshake(): void
+  step(step: HandshakeStep): void
+  /** The handshake is done. Resolves when the session may not begin after all or is over. */
+  session(connection: Connection, transcript: Bytes): Promise<void>
+  ended(end: End, retryAt: number | undefined): void
+  /** The endpoint's key is not the pinned one: nothing more happens until the person decides. */
+  keyChanged(seen: Bytes): void
+}
+
+/** Connects, and connects again, until it is told to stop or has to. */
+export class Keeper {
+  readonly #o: KeeperOptions
+  readonly #handlers: KeeperHandlers
+  readonly #backoff: Backoff
+  #wanted = false
+  #connection: Connection | undefined
+  #abort = new AbortController()
+  #running: Promise<void> | undefined
+  #hurry: (() => void) | undefined
+
+  constructor(options: KeeperOptions, handlers: KeeperHandlers) {
+    this.#o = options
+    this.#handlers = handlers
+    this.#backoff = new Backoff(options.random)
+  }
+
+  start(): void {
+    this.#wanted = true
+    this.#hurry?.()
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+      if (this.#wanted) this.start()
+    })
+  }
+
+  /** Says goodbye and stays away. */
+  async stop(): Promise<void> {
+    this.#wanted = false
+    this.#abort.abort()
+    this.#hurry?.()
+    await this.#connection?.close()
+    await this.#running
+  }
+
+  /** The network may be back, or may be another one. */
+  wake(): void {
+    this.#connection?.probe()
+    this.#hurry?.()
+  }
+
+  async #run(): Promise<void> {
+    while (this.#wanted) {
+      this.#abort = new AbortController()
+      this.#handlers.connecting()
+      const began = this.#o.clock.steady()
+      const end = await this.#once()
+      if (end === 'stopped') {
+        this.#wanted = false
+        return
+      }
+      const final = end.why === 'replaced' || end.why === 'revoked'
+      if (final || !this.#wanted) {
+        this.#wanted = false
+        this.#handlers.ended(end, undefined)
+        return
+      }
+      if (end.lasted && this.#o.clock.steady() - began > STEADY_MS) this.#backoff.reset()
+      await this.#wait(end)
+    }
+  }
+
+  async #wait(end: End): Promise<void> {
+    const ms = this.#backoff.next()
+    this.#handlers.ended(end, this.#o.clock.now() + ms)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#o.clock.after(ms, resolve)
+    this.#hurry = resolve
+    await promise
+    this.#hurry = undefined
+    cancel()
+  }
+
+  /** One connection, from dialling to its end. */
+  async #once(): Promise<(End & { readonly lasted: boolean }) | 'stopped'> {
+    const { dial, clock, primitives } = this.#o
+    let connection: Connection
+    let transcript: Bytes
+    try {
+      const options = await this.#clientOptions()
+      const signal = this.#abort.signal
+      const shaken = await greet(dial, options, clock, signal, () => this.#handlers.handshake())
+      await this.#remember(shaken.established.endpointKey, shaken.established.ticket)
+      transcript = shaken.established.transcript
+      connection = new Connection(shaken, primitives, clock, this.#handlers)
+    } catch (error) {
+      if (error instanceof EndpointKeyChanged) {
+        this.#handlers.keyChanged(error.seen)
+        return 'stopped'
+      }
+      return { ...this.#notGreeted(error), lasted: false }
+    }
+    this.#connection = connection
+    if (!this.#wanted) await connection.close()
+    await this.#handlers.session(connection, transcript)
+    const end = await connection.ended
+    this.#connection = undefined
+    return { ...end, lasted: true }
+  }
+
+  async #clientOptions() {
+    const { profile, host, pin, primitives, trust, clock } = this.#o
+    const { user, device, identity } = profile
+    return {
+      primitives,
+      host,
+      pin: trust.endpoint?.fingerprint ?? pin,
+      identity,
+      user,
+      device,
+      ticket: await this.#takeTicket(),
+      trace: (step: HandshakeStep) => this.#handlers.step(step),
+      now: () => clock.now(),
+    }
+  }
+
+  /** A ticket is for one use: it is gone from the store before it is shown to anybody. */
+  async #takeTicket(): Promise<Ticket | undefined> {
+    const { storage } = this.#o.profile
+    const ticket = (await storage.read(TICKET)) as Ticket | undefined
+    if (ticket !== undefined) await storage.write(new Map([[TICKET, undefined]]))
+    return ticket
+  }
+
+  async #remember(fingerprint: Bytes, ticket: Ticket): Promise<void> {
+    const { trust, pin, profile } = this.#o
+    if (trust.endpoint === undefined)
+      await trust.pinEndpoint({ fingerprint, verified: pin !== undefined })
+    await profile.storage.write(new Map([[TICKET, ticket]]))
+  }
+
+  #notGreeted(error: unknown): End {
+    if (!(error instanceof SottoError))
+      return { why: 'refused', text: 'Something went wrong here. Trying again.' }
+    return { why: TAMPERED.has(error.code) ? 'tampered' : 'refused', text: this.#said(error) }
+  }
+
+  #said(error: SottoError): string {
+    if (error.code !== 'handshake_failed') return error.message
+    return `The endpoint did not accept you as ${this.#o.profile.user}. The name may belong to another key: take another name, or import the key file that it belongs to.`
+  }
+}
+
+/** What an honest endpoint on an honest network never does in a handshake. */
+const TAMPERED: ReadonlySet<string> = new Set([
+  'crypto_failed',
+  'illegal_parameter',
+  'bad_key',
+  'decode_error',
+])

@@ -1,0 +1,25 @@
+/**
+ * Everything of the protocol that needs the MLS library, behind one door: chat imports this file
+ * dynamically, so that the page loads it after the first paint.
+ */
+export { cryptoInUse, mlsSuite } from '../protocol/mls_provider.ts'
+export { change, createRoom, joinExternal, type Pending, seal } from '../protocol/room.ts'
+export {
+  type DeviceKeys,
+  decodeDeviceKeys,
+  encodeDeviceKeys,
+  type KeyPackagePair,
+  makeDeviceKeys,
+  makeKeyPackages,
+  renewalDue,
+} from '../protocol/room_keys.ts'
+export { type Opened, open } from '../protocol/room_open.ts'
+export {
+  decodeRoom,
+  encodeRoom,
+  epoch,
+  isRemoved,
+  members,
+  type RoomState,
+} from '../protocol/room_state.ts'
+export { joinWelcome } from '../protocol/room_welcome.ts'

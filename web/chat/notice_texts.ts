@@ -1,0 +1,80 @@
+import type { Bytes } from '../protocol/bytes.ts'
+import type { Notice } from './model.ts'
+import { type PersonPin, spell } from './trust.ts'
+
+const WHAT_IS_SAFE =
+  'What you have sent and received stays as it is: it is sealed from person to person, and nothing was lost.'
+
+/** A record did not open, a signature was wrong, a sequence was broken. */
+export function tampered(seen: string, at: number): Notice {
+  return {
+    id: `tampered/${at}`,
+    kind: 'mitm',
+    title: 'Possible man-in-the-middle attack',
+    seen: `${seen} The connection was ended at once.`,
+    advice: `A fresh connection is made by itself. ${WHAT_IS_SAFE} If this happens again, use another network, and ask whoever runs the endpoint.`,
+    blocking: false,
+    choices: [],
+  }
+}
+
+/** The endpoint shows another key than the pinned one. */
+export function endpointChanged(host: string, pinned: Bytes | undefined, seen: Bytes): Notice {
+  const before = pinned === undefined ? '' : ` Known: ${spell(pinned)}.`
+  return {
+    id: `endpoint/${host}`,
+    kind: 'mitm',
+    title: 'Possible man-in-the-middle attack',
+    seen: `The endpoint “${host}” shows another key than the one you know.${before} Seen: ${spell(seen)}. Nothing was sent to it.`,
+    advice:
+      'Ask whoever runs the endpoint, by another way, whether its key was changed and what its fingerprint is. Go on only if it is the one seen here.',
+    blocking: true,
+    choices: [
+      { choice: 'stay', label: 'Stay disconnected', danger: false },
+      { choice: 'trust', label: 'Trust the new key', danger: true },
+    ],
+  }
+}
+
+/** Somebody's key is not the pinned one. */
+export function personChanged({ user, fingerprint, changed }: PersonPin): Notice {
+  const now = changed === null ? '' : ` Seen now: ${spell(changed)}.`
+  return {
+    id: `key/${user}`,
+    kind: 'mitm',
+    title: `The key of ${user} has changed`,
+    seen: `This may be a man-in-the-middle attack. Known: ${spell(fingerprint)}.${now}`,
+    advice: `Nothing is sent to ${user} until you decide. Ask ${user} by another way whether they have a new key, and compare it.`,
+    blocking: false,
+    choices: [
+      { choice: 'stay', label: 'Keep the known key', danger: false },
+      { choice: 'trust', label: 'Trust the new key', danger: true },
+    ],
+  }
+}
+
+/** The name belongs to another key, or the endpoint wants this identity no more. */
+export function notAccepted(text: string): Notice {
+  return {
+    id: 'not_accepted',
+    kind: 'warning',
+    title: 'Not accepted',
+    seen: text,
+    advice: 'It is tried again by itself, in case the endpoint changes its mind.',
+    blocking: false,
+    choices: [],
+  }
+}
+
+/** Something that the person should know and can do little about. */
+export function trouble(text: string, id = 'trouble'): Notice {
+  return {
+    id,
+    kind: 'warning',
+    title: 'Please note',
+    seen: text,
+    advice: '',
+    blocking: false,
+    choices: [],
+  }
+}

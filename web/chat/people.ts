@@ -1,0 +1,89 @@
+import { type Bytes, hex } from '../protocol/bytes.ts'
+import type { PersonInfo } from '../protocol/messages.ts'
+import type { Primitives } from '../protocol/primitives.ts'
+import type { PersonView, RoomId } from './model.ts'
+import type { PersonPin, Trust } from './trust.ts'
+
+interface Person {
+  readonly user: string
+  readonly fingerprint: Bytes
+  readonly online: boolean
+}
+
+/** What a piece of news about people means. */
+export interface News {
+  readonly joined: readonly string[]
+  readonly left: readonly string[]
+  /** Names whose key is not the pinned one. */
+  readonly alarms: readonly PersonPin[]
+}
+
+/** Everyone of whom the endpoint has told, each pinned at first sight. */
+export class People {
+  readonly #primitives: Primitives
+  readonly #trust: Trust
+  readonly #me: string
+  #people = new Map<string, Person>()
+  /** News are taken in one after the other. */
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(primitives: Primitives, trust: Trust, me: string) {
+    this.#primitives = primitives
+    this.#trust = trust
+    this.#me = me
+  }
+
+  /** The whole list, as a new session gives it: nobody joins or leaves by it. */
+  replace(list: readonly PersonInfo[]): Promise<News> {
+    return this.#take(list, new Map())
+  }
+
+  /** What changed since. */
+  update(list: readonly PersonInfo[]): Promise<News> {
+    return this.#take(list, undefined)
+  }
+
+  /** Nobody's presence is known any more. */
+  offline(): void {
+    for (const person of this.#people.values())
+      this.#people.set(person.user, { ...person, online: false })
+  }
+
+  /** Online first, then by name. */
+  views(roomWith: (user: string) => RoomId | undefined): PersonView[] {
+    return [...this.#people.values()]
+      .sort((a, b) => Number(b.online) - Number(a.online) || (a.user < b.user ? -1 : 1))
+      .map(({ user, fingerprint, online }) => ({
+        user,
+        fingerprint: hex(fingerprint),
+        online,
+        me: user === this.#me,
+        trust: this.#trust.word(user),
+        room: roomWith(user),
+      }))
+  }
+
+  #take(list: readonly PersonInfo[], start: Map<string, Person> | undefined): Promise<News> {
+    const done = this.#tail.then(async () => {
+      const news = await Promise.all(
+        list.map(async ({ user, spki, online }) => {
+          return { user, online, fingerprint: await this.#primitives.sha256(spki) }
+        }),
+      )
+      const alarms = await this.#trust.see(news)
+      const people = start ?? new Map(this.#people)
+      const joined: string[] = []
+      const left: string[] = []
+      for (const person of news) {
+        const before = people.get(person.user)?.online ?? false
+        if (person.user !== this.#me && before !== person.online)
+          (person.online ? joined : left).push(person.user)
+        people.set(person.user, person)
+      }
+      this.#people = people
+      return start === undefined ? { joined, left, alarms } : { joined: [], left: [], alarms }
+    })
+    this.#tail = done.catch(() => undefined)
+    return done
+  }
+}

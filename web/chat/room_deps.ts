@@ -1,0 +1,49 @@
+import type { Bytes } from '../protocol/bytes.ts'
+import type { Ask, Reply } from '../protocol/messages.ts'
+import type { Primitives } from '../protocol/primitives.ts'
+import type { Clock } from './clock.ts'
+import type { DeviceKeys, KeyPackagePair } from './mls.ts'
+import type { Notice } from './model.ts'
+import type { Storage } from './storage.ts'
+import type { Trust } from './trust.ts'
+import type { Vault } from './vault.ts'
+
+export type Mls = typeof import('./mls.ts')
+
+/** MLS with this device's keys. */
+export interface Loaded {
+  readonly mls: Mls
+  readonly keys: DeviceKeys
+  /** SHA-256 of the endpoint's SPKI: rooms and bindings belong to it. */
+  readonly host: Bytes
+}
+
+/** What a room may use of the conversation around it. */
+export interface RoomDeps {
+  readonly storage: Storage
+  readonly vault: Vault
+  readonly primitives: Primitives
+  readonly clock: Clock
+  readonly trust: Trust
+  readonly me: { readonly user: string; readonly device: Bytes; readonly fingerprint: Bytes }
+  /** Loads MLS and this device's keys; the same ones every time. */
+  loaded(): Promise<Loaded>
+  /** The judgement of a device by our pins: throws SottoError `bad_member` on a changed key. */
+  verify(binding: { readonly user: string; readonly fingerprint: Bytes }): Promise<void>
+  /** Key packages of ours that a Welcome may have used, with their storage keys. */
+  keyPackages(): Promise<ReadonlyMap<string, KeyPackagePair & { readonly last: boolean }>>
+  raise(notice: Notice): void
+  /** A fault on this side: for the person and for whoever debugs it. */
+  fault(error: unknown): void
+  /** Something on the screen is not what it was. */
+  changed(): void
+}
+
+/** The session that a room works over, as long as it lasts. */
+export interface Link {
+  /** Rejects with RefusedError when the endpoint refuses, else when the session ends. */
+  ask<A extends Ask>(ask: A): Promise<Reply<A['op']>>
+  readonly maxMessage: number
+  /** Names the session: links to the same one are the same link. */
+  readonly session: object
+}

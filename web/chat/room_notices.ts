@@ -1,0 +1,51 @@
+import type { Notice, RoomView } from './model.ts'
+
+const place = ({ kind, title }: RoomView): string =>
+  kind === 'lobby' ? 'in the lobby' : `in your conversation with ${title}`
+
+/** The room's log is not one and the same for all, or has gone back. */
+export function forkNotice(room: RoomView, seen: string): Notice {
+  return {
+    id: `fork/${room.room}`,
+    kind: 'mitm',
+    title: `Possible manipulation ${place(room)}`,
+    seen,
+    advice:
+      'Nothing is sent there any more, and what you have stays readable. Ask whoever runs the endpoint whether a backup was restored. If not, somebody may be deceiving you: compare with the others by another way.',
+    blocking: false,
+    choices: [
+      { choice: 'stay', label: 'Keep it read-only', danger: false },
+      { choice: 'go_on', label: 'Go on with the endpoint’s history', danger: true },
+    ],
+  }
+}
+
+/** Somebody is in the room, or was to be let in, who may not be. */
+export function memberNotice(room: RoomView, seen: string): Notice {
+  return {
+    id: `member/${room.room}`,
+    kind: 'mitm',
+    title: `Possible man-in-the-middle attack ${place(room)}`,
+    seen,
+    advice:
+      'Nothing is sent there until you decide. Compare fingerprints with the person by another way before you go on.',
+    blocking: false,
+    choices: [
+      { choice: 'stay', label: 'Send nothing', danger: false },
+      { choice: 'go_on', label: 'Look again', danger: true },
+    ],
+  }
+}
+
+/** What the endpoint says it has does not come. */
+export function withheldNotice(room: RoomView): Notice {
+  return {
+    id: `withheld/${room.room}`,
+    kind: 'warning',
+    title: `Messages are missing ${place(room)}`,
+    seen: 'The endpoint has had newer messages for half a minute and does not hand them over.',
+    advice: 'They are asked for again and again. If it stays so, ask whoever runs the endpoint.',
+    blocking: false,
+    choices: [],
+  }
+}

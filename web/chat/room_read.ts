@@ -1,0 +1,258 @@
+import { type Bytes, equal, hex, Reader } from '../protocol/bytes.ts'
+import { chain } from '../protocol/cast.ts'
+import { SottoError } from '../protocol/errors.ts'
+import { bodySchema, decodeMessage } from '../protocol/messages.ts'
+import { readMlsHeader } from '../protocol/mls_header.ts'
+import { decodeView, type View } from '../protocol/view.ts'
+import { judgeView } from './forks.ts'
+import type { StoredItem } from './history.ts'
+import type { LogEntry } from './merge.ts'
+import type { Opened } from './mls.ts'
+import type { OutboxEntry } from './outbox.ts'
+import type { Loaded, RoomDeps } from './room_deps.ts'
+import type { Alarm, Change, Cursor, Group, Pending, RoomStore } from './room_store.ts'
+
+/** Why reading stopped before the end of what was there. */
+export type Stop =
+  | { readonly kind: 'alarm'; readonly alarm: Alarm }
+  /** The group state is of no use any more; `cause` says why, for people. */
+  | { readonly kind: 'repair'; readonly cause: string }
+
+export interface Reading {
+  readonly change: Change
+  readonly stop: Stop | undefined
+}
+
+/** Bytes of the room in a group's id; the generation follows. */
+const ROOM = 16
+/** Messages in a row that may fail to open before this device doubts its own state. */
+const MOST_UNREADABLE = 3
+
+/**
+ * Reads consecutive entries of a room's log, strictly in order. Each is verified against our own
+ * chain before anything else. What comes out is one change, to be written at once.
+ */
+export class LogReader {
+  readonly #store: RoomStore
+  readonly #deps: RoomDeps
+  readonly #loaded: Loaded
+  readonly #items: StoredItem[] = []
+  readonly #links: { seq: number; chain: Bytes }[] = []
+  readonly #landed: OutboxEntry[] = []
+  #cursor: Cursor
+  #group: Group
+  #pending: Pending | null
+  #received: number
+  #lastAt: number
+  #unreadable: number
+  #stop: Stop | undefined
+
+  constructor(
+    store: RoomStore,
+    deps: RoomDeps,
+    loaded: Loaded,
+    start: { readonly cursor: Cursor; readonly group: Group; readonly unreadable: number },
+  ) {
+    const { cursor, group, unreadable } = start
+    this.#store = store
+    this.#deps = deps
+    this.#loaded = loaded
+    this.#cursor = cursor
+    this.#group = group
+    this.#pending = store.pending
+    this.#received = store.meta.received
+    this.#lastAt = store.meta.lastAt
+    this.#unreadable = unreadable
+  }
+
+  /** Messages in a row that could not be opened so far. */
+  get unreadable(): number {
+    return this.#unreadable
+  }
+
+  /** Reads one entry; false when reading has to stop here, before this entry counts as read. */
+  async read(entry: LogEntry): Promise<boolean> {
+    const { seq, mls } = entry
+    const before = this.#cursor.chain
+    const link =
+      before.length === 0 ? entry.chain : await chain(this.#deps.primitives, before, seq, mls)
+    if (!equal(link, entry.chain)) return this.#end({ kind: 'alarm', alarm: FORKED })
+    const stop = seq <= this.#store.meta.from ? undefined : await this.#entry(seq, mls)
+    if (stop !== undefined) return this.#end(stop)
+    this.#cursor = { seq, chain: link }
+    this.#links.push(this.#cursor)
+    return true
+  }
+
+  result(): Reading {
+    const change = {
+      meta: { cursor: this.#cursor, received: this.#received, lastAt: this.#lastAt },
+      items: this.#items,
+      links: this.#links,
+      removed: this.#landed,
+      ...(this.#group === this.#store.group ? {} : { group: this.#group }),
+      ...(this.#pending === this.#store.pending ? {} : { pending: this.#pending }),
+    }
+    return { change, stop: this.#stop }
+  }
+
+  #end(stop: Stop): false {
+    this.#stop = stop
+    return false
+  }
+
+  async #entry(seq: number, mls: Bytes): Promise<Stop | undefined> {
+    const header = readMlsHeader(mls)
+    const generation = new Reader(header.groupId.slice(ROOM)).u32()
+    if (generation < this.#group.generation) return undefined
+    if (generation > this.#group.generation)
+      return { kind: 'repair', cause: 'The conversation was set up anew by another device.' }
+    if (this.#pending !== null && equal(mls, this.#pending.mls))
+      return this.#ownCommit(this.#pending)
+    if (header.contentType === 'application') {
+      const view = decodeView(header.authenticatedData)
+      const own = this.#own(view, mls)
+      if (own !== undefined) return this.#ownMessage(own)
+      return this.#message(seq, mls, view, header.epoch)
+    }
+    return this.#commit(mls)
+  }
+
+  async #ownCommit(pending: Pending): Promise<undefined> {
+    const { mls, keys } = this.#loaded
+    this.#group = { ...this.#group, state: await mls.decodeRoom(keys, pending.next) }
+    this.#pending = null
+  }
+
+  #own(view: View, mls: Bytes): OutboxEntry | undefined {
+    const entry = this.#store.outbox.find(view.msgId)
+    return entry?.sealed && equal(entry.sealed, mls) ? entry : undefined
+  }
+
+  #ownMessage(entry: OutboxEntry): undefined {
+    const { user, device } = this.#deps.me
+    this.#landed.push(entry)
+    this.#show({
+      k: 'm',
+      id: hex(entry.msgId),
+      from: user,
+      device: hex(device),
+      mine: true,
+      text: entry.text,
+      at: entry.at,
+    })
+  }
+
+  async #message(seq: number, mls: Bytes, view: View, epoch: number): Promise<Stop | undefined> {
+    const opened = await this.#open(mls)
+    if (opened instanceof SottoError) return this.#unopened(seq, view, epoch)
+    if (opened.kind !== 'message') return this.#unknownOwn(view)
+    this.#unreadable = 0
+    const verdict = await judgeView(view, seq, this.#store.chains, this.#links)
+    if (verdict !== 'agrees')
+      return { kind: 'alarm', alarm: verdict === 'forked' ? FORKED : REORDERED }
+    const { user, device } = opened.sender
+    const mine = user === this.#deps.me.user
+    const item = readBody(opened.body, hex(view.msgId), user, hex(device), mine)
+    if (this.#repeated(item)) return undefined
+    if (!mine) this.#received += 1
+    this.#show(item)
+  }
+
+  /** A message that does not open: damaged or repeated by somebody, or our own state is broken. */
+  #unopened(seq: number, view: View, epoch: number): Stop | undefined {
+    if (this.#known(view)) return undefined
+    const { mls } = this.#loaded
+    this.#unreadable += 1
+    if (epoch > mls.epoch(this.#group.state) || this.#unreadable >= MOST_UNREADABLE)
+      return { kind: 'repair', cause: 'Several messages could not be opened on this device.' }
+    this.#show({
+      k: 's',
+      id: `unreadable-${seq}`,
+      text: 'A message here could not be opened: it was damaged, or sent a second time.',
+      at: this.#deps.clock.now(),
+    })
+  }
+
+  /**
+   * Sealed in our place, and we know nothing of it: either what is stored here is older than what
+   * we sent, or a member pretends so. A new place in the group settles both; going on to seal from
+   * an old state could use a key twice.
+   */
+  #unknownOwn(view: View): Stop | undefined {
+    return this.#known(view) ? undefined : { kind: 'repair', cause: ROLLED_BACK }
+  }
+
+  /** Our own message a second time: shown once is enough. */
+  #known(view: View): boolean {
+    const { history, outbox } = this.#store
+    const landed = this.#items.some((item) => item.id === hex(view.msgId))
+    return landed || history.hasId(hex(view.msgId)) || outbox.find(view.msgId) !== undefined
+  }
+
+  async #commit(mls: Bytes): Promise<Stop | undefined> {
+    const opened = await this.#open(mls)
+    if (opened instanceof SottoError) {
+      if (opened.code === 'bad_member')
+        return { kind: 'alarm', alarm: { kind: 'member', text: opened.message } }
+      return { kind: 'repair', cause: 'A change of the room’s devices could not be followed.' }
+    }
+    if (opened.kind === 'removed') return { kind: 'repair', cause: REMOVED }
+    if (opened.kind === 'own') return { kind: 'repair', cause: ROLLED_BACK }
+    // Another commit won this epoch: ours was for the epoch before and can't win any more.
+    this.#pending = null
+  }
+
+  /** Opens under the state so far and moves it on; a refusal is returned, never thrown. */
+  async #open(mls: Bytes): Promise<Opened | SottoError> {
+    try {
+      const trust = { verify: this.#deps.verify, now: this.#deps.clock.now() }
+      const result = await this.#loaded.mls.open(this.#group.state, mls, trust)
+      this.#group = { ...this.#group, state: result.state }
+      return result.opened
+    } catch (error) {
+      if (error instanceof SottoError && error.code !== 'unavailable') return error
+      throw error
+    }
+  }
+
+  #repeated(item: StoredItem): boolean {
+    return this.#store.history.has(item) || this.#items.some((other) => sameMessage(item, other))
+  }
+
+  #show(item: StoredItem): void {
+    this.#items.push(item)
+    this.#lastAt = Math.max(this.#lastAt, Math.min(item.at, this.#deps.clock.now()))
+  }
+}
+
+const FORKED: Alarm = {
+  kind: 'fork',
+  text: 'The endpoint has shown two different histories of this conversation.',
+}
+const REORDERED: Alarm = {
+  kind: 'fork',
+  text: 'The endpoint has put messages of this conversation into another order.',
+}
+const ROLLED_BACK = 'What this device had stored was older than what it had sent.'
+const REMOVED = 'This device was away for long and had left the conversation meanwhile.'
+
+function sameMessage(a: StoredItem, b: StoredItem): boolean {
+  return a.k === 'm' && b.k === 'm' && a.id === b.id && a.from === b.from && a.device === b.device
+}
+
+function readBody(
+  body: Bytes,
+  id: string,
+  from: string,
+  device: string,
+  mine: boolean,
+): StoredItem {
+  try {
+    const { text, at } = decodeMessage(bodySchema, body)
+    return { k: 'm', id, from, device, mine, text, at }
+  } catch {
+    const text = `${from} sent something that this version of Sotto can’t show. Reload to update.`
+    return { k: 's', id: `${from}/${id}`, text, at: 0 }
+  }
+}

@@ -1,0 +1,104 @@
+import { hex } from '../protocol/bytes.ts'
+import type { RoomInfo } from '../protocol/messages.ts'
+import { skeleton } from '../protocol/names.ts'
+import type { RoomId, RoomView } from './model.ts'
+import type { Link, RoomDeps } from './room_deps.ts'
+import { type Meta, RoomStore } from './room_store.ts'
+import { RoomSync } from './room_sync.ts'
+
+/** All rooms of this device, those too that only its store still knows. */
+export class Rooms {
+  readonly #deps: RoomDeps
+  readonly #rooms = new Map<string, RoomSync>()
+  readonly #opening = new Map<string, Promise<RoomSync>>()
+
+  private constructor(deps: RoomDeps) {
+    this.#deps = deps
+  }
+
+  /** Opens every stored room: a few reads each, whatever their length. */
+  static async open(deps: RoomDeps): Promise<Rooms> {
+    const rooms = new Rooms(deps)
+    const stored = await deps.storage.keys('room/')
+    const ids = stored.map((key) => key.slice('room/'.length))
+    await Promise.all(ids.map((id) => rooms.#open(id, { kind: 'private', peer: '' })))
+    return rooms
+  }
+
+  get(id: string): RoomSync | undefined {
+    return this.#rooms.get(id)
+  }
+
+  get lobby(): RoomSync | undefined {
+    return [...this.#rooms.values()].find(({ store }) => store.meta.kind === 'lobby')
+  }
+
+  /** The private room with this person that is still in use. */
+  withPerson(user: string): RoomId | undefined {
+    const name = skeleton(user)
+    const found = [...this.#rooms.values()].find(
+      ({ store, gone }) => !gone && store.meta.peer !== '' && skeleton(store.meta.peer) === name,
+    )
+    return found?.id as RoomId | undefined
+  }
+
+  /** The lobby first, then the one with the latest message. */
+  views(): RoomView[] {
+    return [...this.#rooms.values()]
+      .map((room) => room.view())
+      .sort(
+        (a, b) =>
+          Number(b.kind === 'lobby') - Number(a.kind === 'lobby') ||
+          b.lastActivity - a.lastActivity ||
+          (a.title < b.title ? -1 : 1),
+      )
+  }
+
+  /** The session tells of a room. `current` is false once that session is over. */
+  async tell(link: Link, info: RoomInfo, current: () => boolean): Promise<void> {
+    const { me } = this.#deps
+    const peer = info.members.find(({ user }) => user !== me.user)?.user ?? ''
+    const room = await this.#open(hex(info.room), { kind: info.kind, peer })
+    if (!current()) return
+    if (room.linkedTo(link)) room.inform(info)
+    else room.online(link, info)
+    this.#deps.changed()
+  }
+
+  /** What the endpoint no longer counts among ours is over. */
+  keep(mine: ReadonlySet<string>): void {
+    for (const [id, room] of this.#rooms) if (!mine.has(id)) room.end()
+  }
+
+  offline(): void {
+    for (const room of this.#rooms.values()) room.offline()
+    this.#deps.changed()
+  }
+
+  poke(): void {
+    for (const room of this.#rooms.values()) room.poke()
+  }
+
+  /** The endpoint is another one by the person's decision: every group is made or joined anew. */
+  async startOver(): Promise<void> {
+    for (const room of this.#rooms.values()) await room.startOver()
+  }
+
+  async settled(): Promise<void> {
+    for (const room of this.#rooms.values()) await room.settled()
+  }
+
+  #open(id: string, fallback: Pick<Meta, 'kind' | 'peer'>): Promise<RoomSync> {
+    const open = this.#opening.get(id)
+    if (open !== undefined) return open
+    const { storage, vault } = this.#deps
+    const opening = RoomStore.open(storage, vault, id, fallback).then((store) => {
+      const room = new RoomSync(store, this.#deps)
+      this.#rooms.set(id, room)
+      return room
+    })
+    this.#opening.set(id, opening)
+    opening.catch(() => this.#opening.delete(id))
+    return opening
+  }
+}
