@@ -51,8 +51,8 @@ export function normaliseName(text: string): string {
     throw refused(
       'This name holds an invisible character, or one that turns the direction of text. Type it by hand instead of pasting it.',
     )
-  const plain = name.replace(PLAIN, '').normalize('NFKC') === name.replace(PLAIN, '')
-  if (!plain) {
+  const rest = name.replace(PLAIN, '')
+  if (rest.normalize('NFKC') !== rest) {
     const better = name.normalize('NFKC')
     throw refused(
       `This name has letters in special forms.${SHAPE.test(better) ? ` Write it as: ${better}` : ' Use plain letters.'}`,

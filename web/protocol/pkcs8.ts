@@ -27,7 +27,10 @@ const OTHER_KEYS: ReadonlyMap<string, string> = new Map([
   ['2a864886f70d010301', 'a Diffie-Hellman key'],
 ])
 
-/** Reads PrivateKeyInfo. Throws SottoError `bad_key` for another key type or a wrong RSA key, RangeError for bad DER. */
+/**
+ * Reads PrivateKeyInfo. Throws SottoError `bad_key` for another kind of key or an RSA key that we
+ * do not take, RangeError for bad DER.
+ */
 export function readPkcs8(bytes: Uint8Array): RsaKeyFile {
   const file = new DerReader(bytes)
   const info = file.sequence()
@@ -35,7 +38,10 @@ export function readPkcs8(bytes: Uint8Array): RsaKeyFile {
   if (info.small() > 1) throw new RangeError('an unknown version of PKCS#8')
   const algorithm = info.sequence()
   const oid = algorithm.read(OID)
-  if (!equal(oid, RSA_ENCRYPTION)) throw anotherKey(OTHER_KEYS.get(hex(oid)) ?? 'no RSA key')
+  if (!equal(oid, RSA_ENCRYPTION))
+    throw refused(
+      `This file holds ${OTHER_KEYS.get(hex(oid)) ?? 'a key of an unknown kind'}, not a plain RSA key.`,
+    )
   if (algorithm.read(NULL).length > 0) throw new RangeError('a NULL that is not empty')
   algorithm.end()
   // Attributes and a copy of the public key may follow: they say nothing that n does not.
@@ -69,16 +75,7 @@ export function readPkcs1(bytes: Uint8Array): RsaKeyFile {
  * run in constant time: this happens once, at import, where nobody else can measure it.
  */
 function checkNumbers(numbers: readonly bigint[]): void {
-  const [n, e, d, p, q, dp, dq, qi] = numbers as [
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-  ]
+  const [n = 0n, e = 0n, d = 0n, p = 0n, q = 0n, dp = 0n, dq = 0n, qi = 0n] = numbers
   const fits =
     p > 2n &&
     q > 2n &&
@@ -92,7 +89,10 @@ function checkNumbers(numbers: readonly bigint[]): void {
     qi < p &&
     (qi * q) % p === 1n
   if (!fits)
-    throw refused('The numbers of this RSA key do not fit each other: the file is damaged.')
+    throw new SottoError(
+      'bad_key',
+      'This key file is damaged: the numbers in it do not fit each other. Copy the whole file again.',
+    )
 }
 
 function toBigInt(bytes: Bytes): bigint {
@@ -100,10 +100,6 @@ function toBigInt(bytes: Bytes): bigint {
 }
 
 /** What to do about a key that is no use here. */
-function anotherKey(what: string): SottoError {
-  return refused(`This file holds ${what}, not a plain RSA key.`)
-}
-
 function refused(what: string): SottoError {
   return new SottoError(
     'bad_key',
