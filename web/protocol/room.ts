@@ -111,7 +111,7 @@ export async function joinExternal(
       old !== undefined,
       keys.suite,
       undefined,
-      clientConfig(gate, PAD_COMMIT),
+      clientConfig(gate, PAD_COMMIT, old !== undefined),
       aad,
     )
     await gate.validateCredential(publicPackage.leafNode.credential, keys.binding.signatureKey)

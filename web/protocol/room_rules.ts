@@ -121,12 +121,17 @@ export function leaves(tree: RatchetTree): { leaf: number; node: LeafNode }[] {
 }
 
 /** ts-mls's settings for one operation of one member. `padTo`: see PROTOCOL.md, "Padding". */
-export function clientConfig(gate: AuthenticationService, padTo: number): ClientConfig {
+export function clientConfig(
+  gate: AuthenticationService,
+  padTo: number,
+  rejoins = false,
+): ClientConfig {
   return {
     authService: gate,
+    // That each device stands once is `checkDistinct`'s to see; here it finds a joiner's old leaf.
     keyPackageEqualityConfig: {
-      compareKeyPackages: (a, b) => sameDevice(a.leafNode, b.leafNode),
-      compareKeyPackageToLeafNode: (a, b) => sameDevice(a.leafNode, b),
+      compareKeyPackages: () => false,
+      compareKeyPackageToLeafNode: ({ leafNode }, leaf) => rejoins && sameDevice(leafNode, leaf),
     },
     keyRetentionConfig: {
       retainKeysForEpochs: KEPT_EPOCHS,
@@ -177,7 +182,7 @@ export function checkDistinct(roster: readonly Member[]): void {
 }
 
 function checkLeafForm(node: LeafNode): void {
-  const asExpected: boolean =
+  const asExpected =
     node.extensions.length === 0 && sameCapabilities(node.capabilities) && isBasic(node.credential)
   if (!asExpected) throw badMember('A device in the room is not of the form that Sotto uses.')
 }
