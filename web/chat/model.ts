@@ -67,6 +67,8 @@ export interface RoomView {
   readonly lastActivity: number
   /** Number of items in the room's timeline: `timeline(room, from, to)` gives them. */
   readonly length: number
+  /** How many of these, at the end, are still on their way out: their place is not final yet. */
+  readonly outgoing?: number
   /** What the group's cryptography runs on, for the screen: suite, and native or library. */
   readonly crypto: string
 }

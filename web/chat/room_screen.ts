@@ -121,6 +121,7 @@ export class RoomScreen {
       unread,
       lastActivity: meta.lastAt,
       length: this.length,
+      outgoing: this.#store.outbox.entries.length,
       crypto: situation.crypto,
     }
   }

@@ -1,0 +1,81 @@
+import { createInterface, type Interface } from 'node:readline'
+import { Writable } from 'node:stream'
+
+/**
+ * Lines in and lines out, on a terminal or a pipe. On a terminal what arrives while a person types
+ * goes above the line that is being typed.
+ */
+export class Terminal {
+  readonly interactive: boolean
+  readonly #readline: Interface
+  readonly #output: NodeJS.WritableStream
+  readonly #lines: string[] = []
+  #wake: (() => void) | undefined
+  #ended = false
+  #secret = false
+
+  constructor(input: NodeJS.ReadableStream, output: NodeJS.WritableStream) {
+    this.interactive = (input as { isTTY?: boolean }).isTTY === true
+    this.#output = output
+    // Readline echoes what is typed through this; while a secret is typed nothing gets through.
+    const echo = new Writable({
+      write: (chunk, _encoding, done) => {
+        if (!this.#secret) output.write(chunk)
+        done()
+      },
+    })
+    this.#readline = createInterface({
+      input,
+      output: echo,
+      terminal: this.interactive,
+      prompt: this.interactive ? '> ' : '',
+    })
+    this.#readline.on('line', (line) => {
+      this.#lines.push(line)
+      this.#wake?.()
+    })
+    this.#readline.on('close', () => {
+      this.#ended = true
+      this.#wake?.()
+    })
+  }
+
+  /** Calls `stop` on Ctrl+C. */
+  onInterrupt(stop: () => void): void {
+    this.#readline.on('SIGINT', stop)
+  }
+
+  print(line: string): void {
+    if (!this.interactive) return void this.#output.write(`${line}\n`)
+    this.#output.write(`\r\x1b[K${line}\n`)
+    if (!this.#secret) this.#readline.prompt(true)
+  }
+
+  /** The next line, or undefined when there are no more. */
+  async line(): Promise<string | undefined> {
+    for (;;) {
+      const line = this.#lines.shift()
+      if (line !== undefined) return line
+      if (this.#ended) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  /** Asks for a line that is not shown while it is typed. Empty when there is none. */
+  async secret(question: string): Promise<string> {
+    this.#output.write(this.interactive ? `\r\x1b[K${question}` : `${question}\n`)
+    this.#secret = true
+    try {
+      return (await this.line()) ?? ''
+    } finally {
+      this.#secret = false
+      if (this.interactive) this.#output.write('\n')
+    }
+  }
+
+  close(): void {
+    this.#readline.close()
+  }
+}
