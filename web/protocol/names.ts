@@ -79,7 +79,9 @@ export function normaliseName(text: string): string {
  * separator the same. The endpoint keeps it unique. It is never shown, and takes any string.
  */
 export function skeleton(name: string): string {
-  const folded = name.normalize('NFKD').toLowerCase().toUpperCase().toLowerCase().normalize('NFKD')
+  // Half a surrogate pair goes first: Firefox would normalise it to U+FFFD, others leave it.
+  const whole = name.replace(/\p{Cs}/gu, '')
+  const folded = whole.normalize('NFKD').toLowerCase().toUpperCase().toLowerCase().normalize('NFKD')
   const bare = folded.replace(/\p{Default_Ignorable_Code_Point}|\p{C}/gu, '').replace(ACCENTS, '')
   return Array.from(bare, prototypeOf)
     .join('')
