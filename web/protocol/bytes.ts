@@ -34,8 +34,12 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0
 }
 
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  let text = ''
+  for (let i = 0; i < bytes.length; i++) text += DIGITS[bytes[i] as number]
+  return text
 }
 
 /** Bytes of a lower- or upper-case hex string. Throws SyntaxError on anything else. */

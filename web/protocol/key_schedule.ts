@@ -2,7 +2,7 @@
  * The functions that HANDSHAKE's notation names, with its spelling: Ext, Drv, Seal1, ab. Secrets
  * travel as {@link HmacKey}s; their bytes exist only between one HMAC and the next import.
  */
-import { type Bytes, concat, EMPTY, lp8, u8, u16, u32, utf8 } from './bytes.ts'
+import { type Bytes, concat, EMPTY, lp8, u8, u32, utf8 } from './bytes.ts'
 import type { HmacKey, Primitives } from './primitives.ts'
 
 export const HASH_LENGTH = 32
@@ -37,8 +37,20 @@ export async function drv(
   label: string,
   context: Bytes = EMPTY,
 ): Promise<Bytes> {
-  const info = concat(u16(HASH_LENGTH), lp8(utf8(`sotto1 ${label}`)), lp8(context), u8(1))
-  return p.hmac(secret, info)
+  return p.hmac(secret, infoOf(label, context))
+}
+
+/** 0x0020 ‖ lp8("sotto1 " + label) ‖ lp8(ctx) ‖ 0x01, in one piece: thirty of them a handshake. */
+function infoOf(label: string, context: Bytes): Bytes {
+  const name = `sotto1 ${label}`
+  const info = new Uint8Array(2 + 1 + name.length + 1 + context.length + 1)
+  info[1] = HASH_LENGTH
+  info[2] = name.length
+  for (let i = 0; i < name.length; i++) info[3 + i] = name.charCodeAt(i)
+  info[3 + name.length] = context.length
+  info.set(context, 4 + name.length)
+  info[info.length - 1] = 1
+  return info
 }
 
 /** `Drv`, when the result is a secret to derive from. */
@@ -95,7 +107,12 @@ export async function transcriptOf(p: Primitives, host: string): Promise<Bytes> 
 
 /** `ab(T, type, body)`: the transcript with one more plaintext in it. */
 export async function ab(p: Primitives, T: Bytes, type: number, body: Bytes): Promise<Bytes> {
-  return p.sha256(concat(T, u8(type), u32(body.length), body))
+  const hashed = new Uint8Array(T.length + 5 + body.length)
+  hashed.set(T)
+  hashed[T.length] = type
+  hashed.set(u32(body.length), T.length + 1)
+  hashed.set(body, T.length + 5)
+  return p.sha256(hashed)
 }
 
 /** `HMAC(Drv(s, "finished"), T)`: proof of s and of having seen the same transcript. */
