@@ -140,13 +140,17 @@ export class RecordOpener extends Direction {
       const header = frame.slice(0, HEADER_LENGTH)
       const sealed = frame.slice(HEADER_LENGTH)
       if (!isRecord(header, sealed)) throw badRecord()
-      const inner = await Promise.resolve(aead.open(nonceOf(iv, seq), header, sealed)).catch(
-        (cause) => {
-          throw badRecord(cause)
-        },
-      )
+      const inner = await openOrRefuse(aead, nonceOf(iv, seq), header, sealed)
       return decodeInner(inner)
     })
+  }
+}
+
+async function openOrRefuse(aead: Aead, nonce: Bytes, aad: Bytes, sealed: Bytes): Promise<Bytes> {
+  try {
+    return await aead.open(nonce, aad, sealed)
+  } catch (cause) {
+    throw badRecord(cause)
   }
 }
 
