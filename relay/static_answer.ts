@@ -84,8 +84,10 @@ function write(
   res.writeStatus(status)
   for (const [name, value] of security) res.writeHeader(name, value)
   for (const [name, value] of headers) res.writeHeader(name, value)
-  if (headOnly) res.endWithoutBody(Buffer.byteLength(body))
-  else if (status.startsWith('304')) res.endWithoutBody()
+  if (headOnly) {
+    // Not by endWithoutBody's own argument: after that uWebSockets still waits for the body.
+    res.writeHeader('Content-Length', String(Buffer.byteLength(body))).endWithoutBody()
+  } else if (status.startsWith('304')) res.endWithoutBody()
   else if (typeof body === 'string') res.end(body)
   else stream(res, body)
 }

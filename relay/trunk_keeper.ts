@@ -36,9 +36,7 @@ export async function keepTrunk(
 ): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      const stream = await source(signal)
-      if (signal.aborted) return void stream.destroy()
-      await use(stream, events, signal)
+      await use(await obtain(source, signal), events, signal)
       attempt = -1
     } catch (error) {
       if (signal.aborted) return
@@ -47,6 +45,17 @@ export async function keepTrunk(
       await wait(delay, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
+}
+
+/** The stream, or a rejection as soon as `signal` aborts: then a late one is not left open. */
+function obtain(source: TrunkSource, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    source(signal)
+      .then((stream) => (signal.aborted ? stream.destroy() : resolve(stream)), reject)
+      .finally(() => signal.removeEventListener('abort', stop))
+  })
 }
 
 /** Resolves when the trunk has ended; one that was of no use at all rejects: a failed try. */
