@@ -1,0 +1,86 @@
+import { History, SEGMENT, type StoredItem } from '../../web/chat/history.ts'
+import { openVault } from '../../web/chat/vault.ts'
+import { MemoryStorage } from '../support/memory_storage.ts'
+import { assert, describe, fails, it } from '../support/suite.ts'
+
+const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
+  'encrypt',
+  'decrypt',
+])
+const vault = openVault(key)
+const item = (n: number, from = 'alice'): StoredItem => ({
+  k: 'm',
+  id: n.toString(16).padStart(32, '0'),
+  from,
+  device: 'd',
+  mine: false,
+  text: `message ${n}`,
+  at: n,
+})
+const items = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => item(from + i))
+
+async function append(history: History, storage: MemoryStorage, list: StoredItem[]) {
+  const changes = new Map<string, unknown>()
+  const adopt = await history.stage(list, changes)
+  await storage.write(changes)
+  adopt()
+}
+
+describe('a room’s history on the device', () => {
+  it('gives back what was appended, over segments and after it was opened again', async () => {
+    const storage = new MemoryStorage()
+    const history = await History.open(storage, vault, 'r')
+    await append(history, storage, items(0, 300))
+    await append(history, storage, items(300, 301))
+    await append(history, storage, items(301, 1000))
+    const again = await History.open(storage, vault, 'r')
+    assert.equal(again.length, 1000)
+    assert.deepEqual(await again.range(250, 270), items(250, 270))
+    assert.deepEqual(await again.range(0, 1000), items(0, 1000))
+    assert.deepEqual(await again.range(990, 2000), items(990, 1000))
+    assert.deepEqual(await again.range(5, 5), [])
+  })
+
+  it('has nothing before its write has succeeded', async () => {
+    const storage = new MemoryStorage()
+    const history = await History.open(storage, vault, 'r')
+    await history.stage(items(0, 3), new Map())
+    assert.equal(history.length, 0)
+    assert.isFalse(history.has(item(1)))
+  })
+
+  it('opens a long room by its last segments only', async () => {
+    const storage = new MemoryStorage()
+    const history = await History.open(storage, vault, 'r')
+    await append(history, storage, items(0, 40 * SEGMENT + 3))
+    const read: string[] = []
+    const counting = Object.assign(storage.copy(), {})
+    const original = counting.read.bind(counting)
+    counting.read = (name: string) => {
+      read.push(name)
+      return original(name)
+    }
+    const again = await History.open(counting, vault, 'r')
+    assert.lengthOf(read, 2)
+    assert.isArray(again.range(again.length - 50, again.length), 'the last ones come at once')
+  })
+
+  it('knows a repetition by sender, device and id, and another’s message of the same id not', async () => {
+    const storage = new MemoryStorage()
+    const history = await History.open(storage, vault, 'r')
+    await append(history, storage, [item(1)])
+    assert.isTrue(history.has(item(1)))
+    assert.isFalse(history.has(item(1, 'bob')))
+    assert.isTrue((await History.open(storage, vault, 'r')).has(item(1)))
+  })
+
+  it('is unreadable under another key or in another place', async () => {
+    const storage = new MemoryStorage()
+    await append(await History.open(storage, vault, 'r'), storage, [item(1)])
+    const sealed = await storage.read('log/r/000000')
+    assert.notInclude(new TextDecoder('latin1').decode(sealed as Uint8Array), 'message')
+    await storage.write(new Map([['log/s/000000', sealed]]))
+    await fails('crypto_failed', () => History.open(storage, vault, 's'))
+  })
+})

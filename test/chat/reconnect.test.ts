@@ -1,0 +1,24 @@
+import { Backoff } from '../../web/chat/reconnect.ts'
+import { assert, describe, it } from '../support/suite.ts'
+
+describe('reconnecting', () => {
+  it('waits longer after each failure, never more than 30 s, and begins anew after success', () => {
+    const backoff = new Backoff(() => 0.999)
+    const waits = Array.from({ length: 12 }, () => backoff.next())
+    assert.isBelow(waits[0] ?? 0, 600)
+    for (const [i, wait] of waits.entries()) assert.isAtLeast(wait, waits[i - 1] ?? 0)
+    assert.isAtMost(Math.max(...waits), 30_000)
+    backoff.reset()
+    assert.isBelow(backoff.next(), 600)
+  })
+
+  it('spreads peers that lost one relay at the same moment', () => {
+    const waits = Array.from({ length: 100 }, (_, i) => {
+      const backoff = new Backoff(() => i / 100)
+      for (let n = 0; n < 5; n++) backoff.next()
+      return backoff.next()
+    })
+    assert.isAbove(Math.max(...waits) - Math.min(...waits), 7_000)
+    assert.isAbove(Math.min(...waits), 0)
+  })
+})
