@@ -61,6 +61,9 @@ export function firefoxLauncher(): BrowserLauncher {
       })
       sessions.set(id, { process, profile })
     },
+    startDebugSession() {
+      throw new Error('Debug in Chromium, or open the suite by hand.')
+    },
     async stopSession(id) {
       await end(id)
       return {}
