@@ -118,6 +118,8 @@ export const requestSchema = v.variant('op', [
   v.strictObject({ id: count, op: v.literal('remove_device'), device }),
 ])
 export type Request = v.InferOutput<typeof requestSchema>
+/** What can still be refused by its number when it is no request that is known here. */
+export const numberedSchema = v.looseObject({ id: count })
 export type Op = Request['op']
 /** A request without its number, which the connection gives it. */
 export type Ask = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never

@@ -1,0 +1,286 @@
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+/** One command, subcommands. Each loads only what it runs: the relay never loads the endpoint. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import * as config from './config.ts'
+import { EXIT_FAILED, EXIT_USAGE, startFailure } from './part.ts'
+
+const CLI = fileURLToPath(import.meta.url)
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const PAGE = `${ROOT}.build/page`
+const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string }
+
+/** A value that is wrong ends the command with its sentence and exit code 2. */
+function checked<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text)
+    } catch (error) {
+      throw new InvalidArgumentError(error instanceof Error ? error.message : '')
+    }
+  }
+}
+
+/** For options that may be given several times, or as a list with commas. */
+function many<T>(parse: (text: string) => T): (text: string, before: T[] | undefined) => T[] {
+  const one = checked(parse)
+  return (text, before = []) => [...before, ...text.split(',').filter(Boolean).map(one)]
+}
+
+function option<T>(flags: string, env: string, text: string, parse: (text: string) => T): Option {
+  return new Option(flags, text).env(env).argParser(checked(parse))
+}
+
+const port = (flags: string, env: string, text: string, value: number): Option =>
+  option(flags, env, text, config.parsePort).default(value)
+
+const dataOption = (): Option =>
+  option('--data <directory>', 'SOTTO_DATA', 'where everything is kept', config.parsePath).default(
+    config.parsePath(config.DEFAULT_DATA),
+    config.DEFAULT_DATA,
+  )
+const hostOption = (): Option =>
+  option(
+    '--host <name>',
+    'SOTTO_HOST',
+    'the endpoint’s name, as clients know it',
+    config.parseHost,
+  ).default(config.DEFAULT_HOST)
+const listenOption = (): Option =>
+  option(
+    '--listen <address>',
+    'SOTTO_LISTEN',
+    'the address to listen on',
+    config.parseAddress,
+  ).default(config.DEFAULT_LISTEN)
+const logOption = (): Option =>
+  option('--log <level>', 'SOTTO_LOG', config.LOG_LEVELS.join(', '), config.parseLevel).default(
+    'info',
+  )
+const pageOption = (): Option =>
+  option('--page <directory>', 'SOTTO_PAGE', 'the built page', config.parsePath).default(PAGE)
+
+const program = new Command('sotto')
+  .description('Private chat that lives in a browser tab.')
+  .version(version)
+  .showHelpAfterError('(sotto --help tells more)')
+  // What subcommands inherit is set before they are made.
+  .exitOverride()
+
+program
+  .command('start')
+  .description('run relay and endpoint on this machine, and print the link')
+  .addOption(port('--port <port>', 'SOTTO_PORT', 'the page’s port', config.DEFAULT_PORT))
+  .addOption(
+    port(
+      '--endpoint-port <port>',
+      'SOTTO_ENDPOINT_PORT',
+      'for chat from a terminal',
+      config.DEFAULT_ENDPOINT_PORT,
+    ),
+  )
+  .addOption(
+    port(
+      '--trunk-port <port>',
+      'SOTTO_TRUNK_PORT',
+      'between relay and endpoint',
+      config.DEFAULT_TRUNK_PORT,
+    ),
+  )
+  .addOption(listenOption())
+  .addOption(hostOption())
+  .addOption(dataOption())
+  .addOption(pageOption())
+  .addOption(
+    option('--log <level>', 'SOTTO_LOG', config.LOG_LEVELS.join(', '), config.parseLevel).default(
+      'warn',
+    ),
+  )
+  .action(async ({ data, log, ...flags }) => {
+    const { runStart } = await import('./start_command.ts')
+    config.readServerPassword(process.env)
+    await runStart({ ...flags, cli: CLI, dataDir: data, logLevel: log })
+  })
+
+program
+  .command('relay')
+  .description('run the relay: it serves the page and carries frames that it can’t read')
+  .addOption(port('--port <port>', 'SOTTO_PORT', 'the page’s port', config.DEFAULT_PORT))
+  .addOption(listenOption())
+  .addOption(hostOption())
+  .addOption(
+    option('--trunk <address>', 'SOTTO_TRUNK', 'the endpoint’s trunk port', config.parseTrunk),
+  )
+  .addOption(
+    new Option('--trunk-port <port>', 'the same, on this machine')
+      .env('SOTTO_TRUNK_PORT')
+      .argParser(checked(config.parsePort))
+      .default(config.DEFAULT_TRUNK_PORT),
+  )
+  .addOption(
+    option(
+      '--accept-trunk <address>',
+      'SOTTO_ACCEPT_TRUNK',
+      'listen for the endpoint’s trunk instead of dialling it',
+      config.parseTrunk,
+    ),
+  )
+  .addOption(
+    new Option('--endpoint-key <fingerprint>', 'for a trunk that leaves the machine').env(
+      'SOTTO_ENDPOINT_KEY',
+    ),
+  )
+  .addOption(
+    new Option('--origin <origin>', 'another web origin whose pages may connect')
+      .env('SOTTO_ORIGINS')
+      .argParser(many((text) => new URL(text).origin)),
+  )
+  .addOption(
+    new Option('--proxied', 'a proxy on this machine tells where connections come from').env(
+      'SOTTO_PROXIED',
+    ),
+  )
+  .addOption(dataOption())
+  .addOption(pageOption())
+  .addOption(logOption())
+  .action(async ({ data, trunk, trunkPort, log, endpointKey, origin, proxied, ...flags }) => {
+    const { runRelay } = await import('./relay_command.ts')
+    const { parseFingerprint } = await import('./trunk_key.ts')
+    await runRelay({
+      ...flags,
+      trunk: trunk ?? { host: '127.0.0.1', port: trunkPort },
+      ...(endpointKey === undefined ? {} : { endpointKey: parseFingerprint(endpointKey) }),
+      ...{
+        origins: origin ?? [],
+        proxied: proxied === true,
+        version,
+        dataDir: data,
+        logLevel: log,
+      },
+    })
+  })
+
+program
+  .command('endpoint')
+  .description('run the endpoint: accounts, rooms and the log of sealed messages')
+  .addOption(
+    port(
+      '--port <port>',
+      'SOTTO_ENDPOINT_PORT',
+      'for peers over TCP',
+      config.DEFAULT_ENDPOINT_PORT,
+    ),
+  )
+  .addOption(
+    port('--trunk-port <port>', 'SOTTO_TRUNK_PORT', 'for relays', config.DEFAULT_TRUNK_PORT),
+  )
+  .addOption(listenOption())
+  .addOption(
+    option(
+      '--trunk-listen <address>',
+      'SOTTO_TRUNK_LISTEN',
+      'the address for relays; off this machine a trunk runs the handshake',
+      config.parseAddress,
+    ).default(config.DEFAULT_LISTEN),
+  )
+  .addOption(
+    new Option('--relay-key <fingerprint>', 'a relay on another machine that may open a trunk').env(
+      'SOTTO_RELAY_KEYS',
+    ),
+  )
+  .addOption(
+    new Option('--dial <address>', 'a relay to dial, for an endpoint behind NAT')
+      .env('SOTTO_DIAL')
+      .argParser(many(config.parseTrunk)),
+  )
+  .addOption(hostOption())
+  .addOption(dataOption())
+  .addOption(
+    option(
+      '--lobby-absence <duration>',
+      'SOTTO_LOBBY_ABSENCE',
+      'devices away for longer leave the lobby’s group until they return',
+      config.parseDuration,
+    ).default(config.parseDuration(config.DEFAULT_LOBBY_ABSENCE), config.DEFAULT_LOBBY_ABSENCE),
+  )
+  .addOption(
+    option(
+      '--keep-days <days>',
+      'SOTTO_KEEP_DAYS',
+      'delete messages older than this; 0 keeps them',
+      config.parseDays,
+    ).default(0),
+  )
+  .addOption(
+    option(
+      '--keep-room-mb <megabytes>',
+      'SOTTO_KEEP_ROOM_MB',
+      'delete a room’s oldest messages beyond this; 0 keeps them',
+      config.parseMegabytes,
+    ).default(0),
+  )
+  .addOption(
+    new Option('--accept-loss', 'start though acknowledged messages are missing from the database'),
+  )
+  .addOption(logOption())
+  .addHelpText('after', PASSWORD_HELP())
+  .action(async ({ data, log, relayKey, dial, acceptLoss, ...flags }) => {
+    const { runEndpoint } = await import('./endpoint/command.ts')
+    const { parseFingerprint } = await import('./trunk_key.ts')
+    await runEndpoint({
+      ...flags,
+      dataDir: data,
+      relays: (relayKey ?? '').split(',').filter(Boolean).map(parseFingerprint),
+      ...{ dial: dial ?? [], acceptLoss: acceptLoss === true, logLevel: log },
+    })
+  })
+
+function PASSWORD_HELP(): string {
+  return `
+A password that newcomers need is set by SOTTO_SERVER_PASSWORD, or by SOTTO_SERVER_PASSWORD_FILE
+naming a file (mode 600). It is no flag: every user of a machine can read command lines.`
+}
+
+program
+  .command('chat')
+  .description('chat from this terminal, straight over TCP')
+  .requiredOption('--name <name>', 'who you are')
+  .addOption(hostOption())
+  .addOption(
+    option(
+      '--address <address>',
+      'SOTTO_ADDRESS',
+      'where the endpoint is, if not at its name',
+      config.parseAddress,
+    ),
+  )
+  .addOption(port('--port <port>', 'SOTTO_ENDPOINT_PORT', 'its port', config.DEFAULT_ENDPOINT_PORT))
+  .addOption(
+    new Option(
+      '--endpoint-key <fingerprint>',
+      'the endpoint’s fingerprint; without it the first key that is seen is trusted',
+    ).env('SOTTO_ENDPOINT_KEY'),
+  )
+  .addOption(dataOption())
+  .action(async ({ data, endpointKey, ...flags }) => {
+    const { runChat } = await import('./peer/chat.ts')
+    const { parseFingerprint } = await import('./trunk_key.ts')
+    const pin = endpointKey === undefined ? undefined : parseFingerprint(endpointKey)
+    const { stdin: input, stdout: output } = process
+    process.exitCode = await runChat({ ...flags, pin, dataDir: data, input, output })
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exit(exitCodeOf(error))
+}
+
+/** Commander has said what is wrong by itself; everything else is said here. */
+function exitCodeOf(error: unknown): number {
+  const { code, exitCode } = error as { code?: string; exitCode?: number }
+  if (code?.startsWith('commander.')) return exitCode === 0 ? 0 : EXIT_USAGE
+  process.stderr.write(`${startFailure(error)}\n`)
+  return error instanceof config.ConfigError ? EXIT_USAGE : EXIT_FAILED
+}

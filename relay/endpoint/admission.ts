@@ -1,0 +1,193 @@
+/** Who may enter: the directory check of the handshake, then registration and passwords. */
+import { type Bytes, equal, hex } from '../../web/protocol/bytes.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
+import type { Admission as Answer, Peer as Claim } from '../../web/protocol/handshake_server.ts'
+import { normaliseName, skeleton } from '../../web/protocol/names.ts'
+import { encodeParams, type Limits, type Status } from '../../web/protocol/params.ts'
+import type { Primitives } from '../../web/protocol/primitives.ts'
+import type { TicketStore } from '../../web/protocol/tickets.ts'
+import type { LoginLimits } from './login_limits.ts'
+import { hashPassword, verifyPassword } from './passwords.ts'
+import type { RequestOf } from './peer.ts'
+import type { People } from './people.ts'
+import { Refused, slowDown } from './refusal.ts'
+import type { Account, Device, PasswordHash, Store } from './store.ts'
+import type { TokenBuckets } from './token_bucket.ts'
+
+const SESSION_ID_LENGTH = 16
+/** Devices that one account can have. */
+export const MOST_DEVICES = 16
+/** Accounts in all: each takes half a kilobyte of memory. */
+export const MOST_ACCOUNTS = 100_000
+const NOBODY = ''
+
+export interface AdmissionNeeds {
+  readonly store: Store
+  readonly people: People
+  readonly primitives: Primitives
+  readonly tickets: TicketStore
+  readonly limits: Limits
+  /** The key that signs casts, 32 bytes. */
+  readonly logPub: Bytes
+  /** Scrypt of the server password; undefined when everyone may register. */
+  readonly serverPassword: PasswordHash | undefined
+  readonly logins: LoginLimits
+  readonly registrations: TokenBuckets
+}
+
+/** A session that has passed the handshake and asks to be let in. */
+export interface Applicant {
+  readonly user: string
+  readonly skeleton: string
+  readonly spki: Bytes
+  readonly device: Bytes
+  readonly origin: string
+  /** Of the ticket that the handshake left behind. */
+  readonly ticket: Bytes
+}
+
+type Passwords = Pick<RequestOf<'login'>, 'serverPassword' | 'accountPassword'>
+
+export class Admission {
+  readonly #needs: AdmissionNeeds
+
+  constructor(needs: AdmissionNeeds) {
+    this.#needs = needs
+  }
+
+  /**
+   * The directory check. Every look-up is made whatever the one before gave, so that an unknown
+   * key, a disabled account and a revoked device cost the same.
+   */
+  async check(claim: Claim, ticketed: string | undefined): Promise<Answer | 'refused'> {
+    const { store, people } = this.#needs
+    const name = nameOf(claim.user)
+    const account = store.account(name ?? NOBODY)
+    const devices = store.devices(name ?? NOBODY)
+    const known = devices.find(({ device }) => equal(device, claim.device))
+    const mine = account === undefined || equal(account.spki, claim.spki)
+    const refused = name === undefined || !mine || account?.disabled || known?.revoked
+    const full = account === undefined && people.size >= MOST_ACCOUNTS
+    const status = statusOf(account, known, devices, ticketed)
+    const params = encodeParams({
+      status,
+      sessionId: this.#needs.primitives.random(SESSION_ID_LENGTH),
+      account: account?.user ?? claim.user,
+      logPub: this.#needs.logPub,
+      limits: this.#needs.limits,
+    })
+    if (refused || full) return 'refused'
+    return { params, admission: admissionOf(account, status) }
+  }
+
+  /** Makes the account: the name belongs to this key from now on. */
+  async register(applicant: Applicant, given: Passwords): Promise<void> {
+    const { store, people, registrations, serverPassword } = this.#needs
+    const wait = registrations.take(applicant.origin)
+    if (wait > 0) throw slowDown(wait * 1000)
+    if (serverPassword !== undefined)
+      await this.#try(applicant, () => verify(given.serverPassword, serverPassword))
+    const password = given.accountPassword
+    const account: Account = {
+      skeleton: applicant.skeleton,
+      user: applicant.user,
+      spki: applicant.spki,
+      password: password === undefined ? null : await hashPassword(password),
+      disabled: false,
+      createdAt: store.now(),
+    }
+    try {
+      await store.createAccount(account)
+    } catch (error) {
+      if (!(error instanceof SottoError && error.code === 'refused')) throw error
+      throw new Refused('denied', 'Somebody else has just taken this name. Choose another.')
+    }
+    people.add(account)
+    this.#admitted(applicant, account)
+  }
+
+  async login(applicant: Applicant, given: Passwords): Promise<void> {
+    const account = this.#needs.store.account(applicant.skeleton)
+    const password = account?.password ?? null
+    if (password !== null) await this.#try(applicant, () => verify(given.accountPassword, password))
+    const devices = this.#needs.store.devices(applicant.skeleton)
+    const known = devices.some(({ device }) => equal(device, applicant.device))
+    if (account === undefined || (!known && isFull(devices)))
+      throw new Refused('denied', TOO_MANY_DEVICES)
+    this.#admitted(applicant, account)
+  }
+
+  /** A changed password is asked for at the next connection of every device. */
+  async setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<void> {
+    const { store, tickets } = this.#needs
+    const present = store.account(applicant.skeleton)?.password ?? null
+    if (present !== null) await this.#try(applicant, () => verify(request.current, present))
+    const next = request.next === null ? null : await hashPassword(request.next)
+    await store.setPassword(applicant.skeleton, next)
+    tickets.revoke({ spki: applicant.spki })
+  }
+
+  /** The device was here now. Must have come through before anything else names the device. */
+  async touch(applicant: Pick<Applicant, 'skeleton' | 'device'>): Promise<void> {
+    const { store } = this.#needs
+    await store.touchDevice(applicant.skeleton, applicant.device, store.now())
+  }
+
+  /** Whether the store knows this device already. */
+  knows({ skeleton: name, device }: Pick<Applicant, 'skeleton' | 'device'>): boolean {
+    return this.#needs.store.devices(name).some((one) => equal(one.device, device))
+  }
+
+  #admitted({ ticket }: Applicant, account: Account): void {
+    this.#needs.tickets.readmit(ticket, admissionOf(account, 'ok'))
+  }
+
+  /** One try at a password. What failed, and whether it was a try at all, is not told apart. */
+  async #try({ skeleton: name, origin }: Applicant, check: () => Promise<boolean>): Promise<void> {
+    const { logins } = this.#needs
+    const result = await logins.attempt(name, origin, check)
+    if (!result.ok) throw new Refused('denied', WRONG_PASSWORD, result.retryAfter)
+  }
+}
+
+const WRONG_PASSWORD =
+  'The password is wrong, or there were too many tries. Check it, wait a moment, then try again.'
+const TOO_MANY_DEVICES = `This identity is in use on ${MOST_DEVICES} devices already. Remove one of them from another device first.`
+
+async function verify(given: string | undefined, hash: PasswordHash): Promise<boolean> {
+  return verifyPassword(given ?? '', hash)
+}
+
+/** The skeleton of a name that is in its one form; undefined for any other. */
+function nameOf(user: string): string | undefined {
+  try {
+    return normaliseName(user) === user ? skeleton(user) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isFull(devices: readonly Device[]): boolean {
+  return devices.filter(({ revoked }) => !revoked).length >= MOST_DEVICES
+}
+
+function statusOf(
+  account: Account | undefined,
+  known: Device | undefined,
+  devices: readonly Device[],
+  ticketed: string | undefined,
+): Status {
+  if (account === undefined) return 'register'
+  if (known === undefined && isFull(devices)) return 'not_admitted'
+  if (account.password === null) return 'ok'
+  return ticketed === admissionOf(account, 'ok') ? 'ok' : 'not_admitted'
+}
+
+/**
+ * What a ticket remembers: that its session was let in, and under which password. A new password
+ * makes it another word, and the ticket stale.
+ */
+function admissionOf(account: Account | undefined, status: Status): string {
+  if (status !== 'ok') return status
+  return account?.password ? `password ${hex(account.password.salt)}` : 'open'
+}

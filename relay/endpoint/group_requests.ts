@@ -1,0 +1,110 @@
+import { type Bytes, equal } from '../../web/protocol/bytes.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
+import type { Casting } from './casting.ts'
+import type { Groups } from './groups.ts'
+import { deviceKey, type Outcome, type Peer, type RequestOf } from './peer.ts'
+import type { Reconciler } from './reconcile.ts'
+import { Refused, staleEpoch } from './refusal.ts'
+import { isMember, type Rooms } from './rooms.ts'
+import type { GroupDevice, Room, Store } from './store.ts'
+
+export interface GroupNeeds {
+  readonly store: Store
+  readonly rooms: Rooms
+  readonly groups: Groups
+  readonly casting: Casting
+  readonly reconciler: Reconciler
+  roomChanged(room: Bytes, devices: readonly GroupDevice[]): void
+}
+
+/** Requests about the MLS group of a room: making it, joining it, coming back to it. */
+export class GroupRequests {
+  readonly #needs: GroupNeeds
+
+  constructor(needs: GroupNeeds) {
+    this.#needs = needs
+  }
+
+  /**
+   * The first group of a generation wins. A later generation is taken only when nobody is left in
+   * the one before who could add us: else a member could put all others out.
+   */
+  async createGroup(
+    peer: Peer,
+    request: RequestOf<'create_group'>,
+  ): Promise<Outcome<'create_group'>> {
+    const { store, groups, reconciler, casting } = this.#needs
+    const { generation, groupInfo } = request
+    const room = this.#needs.rooms.of(peer, request.room)
+    if (this.#isRepeated(peer, room, generation, groupInfo)) return { reply: {} }
+    if (room.generation !== null && this.#alive(room, peer)) throw staleEpoch(room)
+    try {
+      await store.createGroup(room.room, generation, groupInfo, peer)
+    } catch (error) {
+      const stale = error instanceof SottoError && error.code === 'stale_epoch'
+      throw stale ? staleEpoch(store.room(room.room) ?? room) : error
+    }
+    groups.changed(room.room)
+    casting.changed(room.room, 'removed')
+    return { reply: {}, sent: () => this.#created(peer, room, reconciler) }
+  }
+
+  #created(peer: Peer, room: Room, reconciler: Reconciler): void {
+    this.#needs.roomChanged(room.room, [peer])
+    reconciler.committed(room.room)
+  }
+
+  /** The reply was lost and the same request comes again. */
+  #isRepeated(peer: Peer, room: Room, generation: number, groupInfo: Bytes): boolean {
+    if (room.generation !== generation || room.epoch !== 0) return false
+    const present = this.#needs.store.groupInfo(room.room)
+    return (
+      present !== undefined && equal(present, groupInfo) && this.#needs.groups.has(room.room, peer)
+    )
+  }
+
+  groupInfo(peer: Peer, request: RequestOf<'group_info'>): Outcome<'group_info'> {
+    const { store, rooms } = this.#needs
+    const room = rooms.of(peer, request.room)
+    if (room.kind !== 'lobby')
+      throw new Refused('denied', 'Nobody can join this room from outside.')
+    const groupInfo = store.groupInfo(room.room)
+    if (room.generation === null || groupInfo === undefined) throw staleEpoch(room)
+    const { generation, epoch } = room
+    return { reply: { generation, epoch, groupInfo, head: rooms.head(room.room) } }
+  }
+
+  welcome(peer: Peer, request: RequestOf<'welcome'>): Outcome<'welcome'> {
+    const room = this.#needs.rooms.of(peer, request.room)
+    return { reply: { welcome: this.#needs.store.welcome(room.room, peer) ?? null } }
+  }
+
+  async welcomeDone(
+    peer: Peer,
+    request: RequestOf<'welcome_done'>,
+  ): Promise<Outcome<'welcome_done'>> {
+    await this.#needs.store.deleteWelcome(request.welcome, peer)
+    return { reply: {} }
+  }
+
+  /** The device lost its state of the group: it counts as being out of it. */
+  async rejoin(peer: Peer, request: RequestOf<'rejoin'>): Promise<Outcome<'rejoin'>> {
+    const { store, groups, reconciler } = this.#needs
+    const room = this.#needs.rooms.of(peer, request.room)
+    await store.dropGroupDevice(room.room, peer)
+    groups.changed(room.room)
+    const next = room.generation === null ? 0 : room.generation + 1
+    const generation = this.#alive(room, peer) ? null : next
+    return { reply: { generation }, sent: () => reconciler.committed(room.room) }
+  }
+
+  /** Whether a device other than this is in the group that can still commit to it. */
+  #alive(room: Room, peer: Peer): boolean {
+    const { store, groups } = this.#needs
+    return [...groups.of(room.room).values()].some((one) => {
+      if (deviceKey(one) === peer.key || !isMember(room, one.skeleton)) return false
+      const devices = store.devices(one.skeleton)
+      return devices.some(({ device, revoked }) => !revoked && equal(device, one.device))
+    })
+  }
+}

@@ -1,0 +1,96 @@
+/** One part of Sotto as a process: starts, says that it listens, ends properly on a signal. */
+import { ConfigError } from './config.ts'
+import type { ProcessLog } from './log.ts'
+
+export interface Part {
+  /** Printed on standard output as one line of JSON once the part is ready. */
+  readonly listening: object
+  close(): Promise<void>
+}
+
+export const EXIT_OK = 0
+export const EXIT_FAILED = 1
+export const EXIT_USAGE = 2
+const EXIT_INTERRUPTED = 130
+
+/** Closing waits for the other side only so long. */
+const MOST_CLOSING_MS = 10_000
+
+/**
+ * Runs `start` and closes what it returns on SIGINT, SIGTERM, or when the process that started
+ * this one is gone. A second signal ends at once. Never returns: the process exits with 0 after
+ * an orderly close, 1 after a failure, 2 after a wrong setting.
+ */
+export async function runPart(
+  { log, flush }: ProcessLog,
+  start: () => Promise<Part>,
+): Promise<never> {
+  const exit = (code: number): never => {
+    flush()
+    process.exit(code)
+  }
+  const crash = (error: unknown): never => {
+    const { name, message, stack } = error instanceof Error ? error : new Error('unknown')
+    log.error({ event: 'crashed', name, text: message, stack }, 'crashed')
+    return exit(EXIT_FAILED)
+  }
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+  const stopped = firstSignal(() => exit(EXIT_INTERRUPTED))
+  let part: Part
+  try {
+    part = await start()
+  } catch (error) {
+    process.stderr.write(`${startFailure(error)}\n`)
+    return exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILED)
+  }
+  process.stdout.write(`${JSON.stringify(part.listening)}\n`)
+  const reason = await stopped
+  log.info({ event: 'stopping', reason }, 'stopping')
+  const late = setTimeout(() => crash(new Error('Closing took too long.')), MOST_CLOSING_MS)
+  await part.close()
+  clearTimeout(late)
+  log.info({ event: 'stopped' }, 'stopped')
+  return exit(EXIT_OK)
+}
+
+/** Resolves with the name of the first signal; `again` is called on the second. */
+function firstSignal(again: () => void): Promise<string> {
+  return new Promise((resolve) => {
+    let signalled = false
+    const take = (name: string) => () => {
+      if (signalled) again()
+      signalled = true
+      resolve(name)
+    }
+    process.on('SIGINT', take('SIGINT'))
+    process.on('SIGTERM', take('SIGTERM'))
+    // A parent that is gone can't send a signal any more; its end of the channel is closed then.
+    if (process.channel) process.once('disconnect', () => resolve('parent gone'))
+  })
+}
+
+const SYSTEM_ERRORS: Readonly<Record<string, (error: NodeJS.ErrnoException) => string>> = {
+  EADDRINUSE: (error) =>
+    `${where(error)} is in use. Stop what uses it, or choose another: a flag sets it, or the environment (SOTTO_PORT, SOTTO_ENDPOINT_PORT, SOTTO_TRUNK_PORT; 0 takes a free port).`,
+  EADDRNOTAVAIL: (error) =>
+    `${where(error)} can't be listened on: this machine has no such address.`,
+  EACCES: (error) =>
+    error.path === undefined
+      ? `${where(error)} can't be opened: ports below 1024 need special rights. Choose a higher one.`
+      : `${error.path} can't be opened: it belongs to somebody else.`,
+  EROFS: (error) => `${error.path} is on a file system that is read-only.`,
+  ENOSPC: () => 'The disk is full. Make room and start again.',
+}
+
+function where(error: NodeJS.ErrnoException): string {
+  const { address, port } = error as { address?: string; port?: number }
+  return port === undefined ? 'A port' : `Port ${port} on ${address ?? 'this machine'}`
+}
+
+/** One sentence for the person who started us. */
+export function startFailure(error: unknown): string {
+  if (!(error instanceof Error)) return 'Starting failed.'
+  const code = (error as NodeJS.ErrnoException).code
+  return (code === undefined ? undefined : SYSTEM_ERRORS[code])?.(error) ?? error.message
+}
