@@ -1,0 +1,223 @@
+/**
+ * A whole Sotto for a test: endpoint and relay as the real processes that people run, on free
+ * ports, in a directory of their own. Parts can be killed and started again on the same ports.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
+const STARTING_MS = 30_000
+
+export type PartName = 'endpoint' | 'relay'
+
+export interface StackOptions {
+  readonly host?: string
+  /** Further arguments and environment of the parts. */
+  readonly endpointArgs?: readonly string[]
+  readonly relayArgs?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** A data directory that outlives the stack; a fresh one is made and removed otherwise. */
+  readonly dataDir?: string
+  /** Keeps every byte that passes between relay and endpoint, for {@link Stack.recorded}. */
+  readonly record?: boolean
+  /** Flags for Node itself, such as `--expose-gc`. */
+  readonly nodeFlags?: readonly string[]
+}
+
+interface Listening {
+  readonly event: string
+  readonly port: number
+  readonly trunk?: number
+  readonly fingerprint?: string
+}
+
+export interface Stack {
+  /** The link as `npm start` prints it, with the endpoint's fingerprint. */
+  readonly pageUrl: string
+  readonly host: string
+  readonly relayPort: number
+  readonly endpointPort: number
+  readonly trunkPort: number
+  /** Hex SHA-256 of the endpoint's SPKI. */
+  readonly fingerprint: string
+  readonly dataDir: string
+  /** What a part (or both) has written on standard error, over all its lives. */
+  logs(part?: PartName): string
+  /** Every byte between relay and endpoint so far, both ways. Needs `record`. */
+  recorded(): Buffer
+  pid(part: PartName): number
+  /** Sends a signal and resolves, when it ended the part, with its exit code (null: killed). */
+  kill(part: PartName, signal?: NodeJS.Signals): Promise<number | null>
+  /** Starts a part again on its ports; kills it first if it runs. */
+  restart(part: PartName): Promise<void>
+  stop(): Promise<void>
+}
+
+class Part {
+  readonly name: PartName
+  readonly #flags: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
+  #child: ChildProcess | undefined
+  #log = ''
+
+  constructor(name: PartName, flags: readonly string[], env: Readonly<Record<string, string>>) {
+    this.name = name
+    this.#flags = flags
+    this.#env = env
+  }
+
+  get log(): string {
+    return this.#log
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid
+    if (pid === undefined) throw new Error(`the ${this.name} does not run`)
+    return pid
+  }
+
+  /** Resolves with the line that says where it listens; rejects with what it says instead. */
+  async start(args: readonly string[]): Promise<Listening> {
+    const child = spawn(
+      process.execPath,
+      [...NODE_FLAGS, ...this.#flags, CLI, this.name, ...args],
+      {
+        env: { ...process.env, ...this.#env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    this.#child = child
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#log += chunk
+    })
+    const closed = once(child, 'close').then(() => {
+      if (this.#child === child) this.#child = undefined
+    })
+    const lines = createInterface({ input: child.stdout })
+    const late = AbortSignal.timeout(STARTING_MS)
+    const first = once(lines, 'line', { signal: late }) as Promise<[string]>
+    const line = await Promise.race([first.then(([text]) => text), closed.then(() => undefined)])
+    if (line === undefined) throw new Error(`the ${this.name} did not start:\n${this.#log}`)
+    return JSON.parse(line) as Listening
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#child
+    if (child === undefined) return null
+    const closed = once(child, 'close')
+    child.kill(signal)
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') return null
+    const [code] = (await closed) as [number | null]
+    return code
+  }
+}
+
+/** Keeps what passes between a relay and the trunk port behind it. */
+class Recorder {
+  readonly #chunks: Buffer[] = []
+  readonly #sockets = new Set<Socket>()
+  readonly #server: Server
+  #target = 0
+
+  constructor() {
+    this.#server = createServer((relay) => this.#join(relay))
+  }
+
+  get recorded(): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
+
+  async listen(target: number): Promise<number> {
+    this.#target = target
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    const bound = this.#server.address()
+    if (typeof bound !== 'object' || bound === null) throw new Error('not a TCP server')
+    return bound.port
+  }
+
+  close(): void {
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #join(relay: Socket): void {
+    const endpoint = connect(this.#target, '127.0.0.1')
+    for (const [from, to] of [
+      [relay, endpoint],
+      [endpoint, relay],
+    ] as const) {
+      this.#sockets.add(from)
+      from.on('data', (chunk: Buffer) => this.#chunks.push(chunk))
+      from.pipe(to)
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        this.#sockets.delete(from)
+        to.destroy()
+      })
+    }
+  }
+}
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const { host = 'localhost', env = {}, nodeFlags = [] } = options
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sotto-data-')))
+  const endpoint = new Part('endpoint', nodeFlags, env)
+  const relay = new Part('relay', nodeFlags, env)
+  const parts = { endpoint, relay }
+  const recorder = options.record ? new Recorder() : undefined
+
+  const startEndpoint = (port: number, trunkPort: number): Promise<Listening> =>
+    endpoint.start([
+      ...['--data', dataDir, '--host', host],
+      ...['--port', String(port), '--trunk-port', String(trunkPort)],
+      ...(options.endpointArgs ?? []),
+    ])
+  const startRelay = (port: number, trunkPort: number): Promise<Listening> =>
+    relay.start([
+      ...['--data', dataDir, '--host', host],
+      ...['--port', String(port), '--trunk', `127.0.0.1:${trunkPort}`],
+      ...(options.relayArgs ?? []),
+    ])
+  const stop = async (): Promise<void> => {
+    // The endpoint first, as `sotto start` does: its goodbyes go through the relay.
+    await endpoint.kill('SIGTERM')
+    await relay.kill('SIGTERM')
+    recorder?.close()
+    if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true })
+  }
+
+  try {
+    const { port: endpointPort, trunk = 0, fingerprint = '' } = await startEndpoint(0, 0)
+    const dialled = recorder === undefined ? trunk : await recorder.listen(trunk)
+    const { port: relayPort } = await startRelay(0, dialled)
+    const pin = Buffer.from(fingerprint, 'hex').toString('base64url')
+    return {
+      pageUrl: `http://localhost:${relayPort}/#k=${pin}`,
+      ...{ host, relayPort, endpointPort, trunkPort: trunk, fingerprint, dataDir, stop },
+      logs: (part) => (part === undefined ? endpoint.log + relay.log : parts[part].log),
+      recorded: () => recorder?.recorded ?? Buffer.alloc(0),
+      pid: (part) => parts[part].pid,
+      kill: (part, signal = 'SIGKILL') => parts[part].kill(signal),
+      async restart(part) {
+        await parts[part].kill('SIGKILL')
+        if (part === 'endpoint') await startEndpoint(endpointPort, trunk)
+        else await startRelay(relayPort, dialled)
+      },
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
