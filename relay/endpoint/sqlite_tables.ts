@@ -34,6 +34,16 @@ export function soundRow(table: Table, row: Row): boolean {
   return row.sum === rowSum(valuesOf(table, row))
 }
 
+/**
+ * Empty bytes that came from another thread have no memory behind them, and node:sqlite takes
+ * those for NULL.
+ */
+function bindable(value: Value): Value {
+  return value instanceof Uint8Array && value.length === 0 ? SOME.subarray(0, 0) : value
+}
+
+const SOME = new Uint8Array(1)
+
 /** Rows as tables of summed rows: what is read is checked, what is written gets its sum. */
 export class Tables {
   readonly #statements: Statements
@@ -74,7 +84,7 @@ export class Tables {
     const values = valuesOf(table, { ...row, id })
     this.#statements
       .of(`INSERT INTO ${table} VALUES (${'?, '.repeat(columns.length)}?)`)
-      .run(...values, rowSum(values))
+      .run(...values.map(bindable), rowSum(values))
     return id as number
   }
 
@@ -85,7 +95,7 @@ export class Tables {
     const sets = columns.map((column) => `${column} = ?`).join(', ')
     this.#statements
       .of(`UPDATE ${table} SET ${sets}, sum = ? WHERE id = ?`)
-      .run(...values, rowSum([id, ...values]), id)
+      .run(...values.map(bindable), rowSum([id, ...values]), id)
   }
 
   delete(table: Table, rest: string, ...parameters: Parameter[]): number {
