@@ -28,6 +28,8 @@ export interface Gate {
   converse(connection: Connection, established: ServerEstablished, ms: number): Conversation
   /** Part of a long message has come or has been dealt with: false when it is too much in all. */
   assembling(more: number): boolean
+  /** A fault of ours, not of the peer. */
+  fault(error: unknown): void
   /** Once, at the end; the wire is closed already. */
   over(connection: Connection, conversation: Conversation | undefined, reason: string): void
 }
@@ -117,6 +119,7 @@ export class Connection implements WireEvents {
   fail(error: unknown): void {
     const code = error instanceof SottoError ? error.code : 'internal'
     if (this.#state.step === 'over' || this.#deaf) return
+    if (!(error instanceof SottoError)) this.#gate.fault(error)
     this.#deaf = true
     this.#waiting = []
     if (this.#state.step === 'open') {

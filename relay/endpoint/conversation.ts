@@ -92,7 +92,7 @@ export class Conversation implements Peer, Applicant {
       established: { keys: established.keys },
       role: 'server',
       maxMessage: host.maxMessage,
-      now: host.now,
+      now: () => host.now(),
       write: (frame) => wire.send(frame),
     })
   }

@@ -115,6 +115,10 @@ export class Reception implements Gate, Host {
     return this.#assembling <= MOST_ASSEMBLING
   }
 
+  fault(error: unknown): void {
+    this.#journal.fault('connection', error)
+  }
+
   over(connection: Connection, conversation: Conversation | undefined, reason: string): void {
     if (this.#early.delete(connection)) this.#journal.unfinished(connection.wire, reason)
     if (conversation === undefined || !this.#sessions.delete(conversation)) return

@@ -94,16 +94,18 @@ class Part {
       [...NODE_FLAGS, ...this.#flags, CLI, this.name, ...args],
       {
         env: { ...process.env, ...this.#env },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        // The channel: a part ends by itself when the test's process is gone.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       },
     )
     this.#child = child
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       this.#log += chunk
     })
     const closed = once(child, 'close').then(() => {
       if (this.#child === child) this.#child = undefined
     })
+    if (child.stdout === null) throw new Error('no standard output')
     const lines = createInterface({ input: child.stdout })
     const late = AbortSignal.timeout(STARTING_MS)
     const first = once(lines, 'line', { signal: late }) as Promise<[string]>
