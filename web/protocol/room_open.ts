@@ -176,19 +176,21 @@ async function openExternal(state: RoomState, message: MlsPublicMessage, trust: 
   const { content } = message.publicMessage
   if (content.contentType !== 'commit' || !content.commit.path) throw new RangeError('no commit')
   const { leafNode } = content.commit.path
-  const gate = new Gate(state.policy, trust, state.roster)
-  await gate.validateCredential(leafNode.credential, leafNode.signaturePublicKey)
-  const joiner = gate.find(leafNode)
   const proposals = content.commit.proposals.map((entry) => {
-    if (entry.proposalOrRefType !== 'proposal') throw unusual(joiner)
+    if (entry.proposalOrRefType !== 'proposal') throw unusual()
     return entry.proposal
   })
   const removed = proposals.flatMap((proposal) => {
     if (proposal.proposalType === 'external_init') return []
-    if (proposal.proposalType !== 'remove') throw unusual(joiner)
+    if (proposal.proposalType !== 'remove') throw unusual()
     return memberAt(state.roster, proposal.remove.removed)
   })
-  if (proposals.length - removed.length !== 1) throw unusual(joiner)
+  if (proposals.length - removed.length !== 1) throw unusual()
+  // Who comes again is looked at again, even with the very leaf that is there already.
+  const stayed = state.roster.filter((member) => !removed.includes(member))
+  const gate = new Gate(state.policy, trust, stayed)
+  await gate.validateCredential(leafNode.credential, leafNode.signaturePublicKey)
+  const joiner = gate.find(leafNode)
   if (removed.length > 1 || removed.some(({ binding }) => !isSameDevice(binding, joiner)))
     throw badMember(`${joiner.user} tried to remove somebody else while joining.`)
   const aad = new Uint8Array(content.authenticatedData)
@@ -265,6 +267,6 @@ function readLeaf(tree: RoomState['group']['ratchetTree'], leaf: number): Promis
   return readBinding(node.credential.identity, node.signaturePublicKey)
 }
 
-function unusual({ user }: Binding): SottoError {
-  return badMember(`${user} tried to join in a way that this room does not allow.`)
+function unusual(): SottoError {
+  return badMember('Somebody tried to join in a way that this room does not allow.')
 }

@@ -1,5 +1,5 @@
 /** A room as one of its devices holds it: a value that no function changes. */
-import type { ClientState, EpochReceiverData, GroupState, RatchetTree } from 'ts-mls'
+import type { ClientState, EpochReceiverData, GroupState, RatchetTree, SecretTree } from 'ts-mls'
 import { decodeGroupState, encodeGroupState } from 'ts-mls/clientState.js'
 import { decodeNode, encodeNode } from 'ts-mls/ratchetTree.js'
 import { type Bytes, concat, lp32, Reader, u8, u32 } from './bytes.ts'
@@ -29,6 +29,8 @@ const NO_TREE: RatchetTree = [
     parent: { hpkePublicKey: new Uint8Array(0), parentHash: new Uint8Array(0), unmergedLeaves: [] },
   },
 ]
+
+const NO_RATCHET = { secret: new Uint8Array(0), generation: 0, unusedGenerations: {} }
 
 /** The devices that can read what is written now, by the group's own tree. */
 export function members(state: RoomState): Binding[] {
@@ -73,8 +75,12 @@ export function encodeRoom({ group }: RoomState): Bytes {
     ...group,
     signaturePrivateKey: new Uint8Array(0),
     ratchetTree: NO_TREE,
+    secretTree: withoutParents(group.secretTree),
     historicalReceiverData: new Map(
-      history.map(([at, data]) => [at, { ...data, ratchetTree: NO_TREE }]),
+      history.map(([at, data]) => {
+        const secretTree = withoutParents(data.secretTree)
+        return [at, { ...data, secretTree, ratchetTree: NO_TREE }]
+      }),
     ),
   }
   return concat(
@@ -103,6 +109,13 @@ export async function decodeRoom(keys: DeviceKeys, bytes: Uint8Array): Promise<R
   } catch (cause) {
     throw new SottoError('decode_error', 'The stored state of a room is damaged.', { cause })
   }
+}
+
+/** Only leaves send: what ts-mls derives for the nodes above them is never used. */
+function withoutParents(tree: SecretTree): SecretTree {
+  return tree.map((node, i) =>
+    i % 2 === 0 ? node : { handshake: NO_RATCHET, application: NO_RATCHET },
+  )
 }
 
 function restore(bare: GroupState, keys: DeviceKeys, trees: Trees): GroupState {
