@@ -24,8 +24,11 @@ const USER = 'relay'
 const PARAMS = u8(1)
 const DEVICE_LENGTH = 16
 const HANDSHAKE_TIMEOUT = 10_000
-/** Handshakes that may be under way at once where trunks are taken in: there are few relays. */
-const MOST_HANDSHAKES = 16
+/**
+ * Handshakes that may be under way at once where trunks are taken in; the oldest gives way. The
+ * true endpoint is done in two round trips, so it is those who only hold a place that lose it.
+ */
+const MOST_HANDSHAKES = 64
 
 /** auto: plain TCP when the peer's address is of this very machine. always: never plain. */
 export type TrunkSecurity = 'auto' | 'always'
@@ -151,7 +154,7 @@ export async function listenForTrunk(
   let newest: Duplex | undefined
   let taken = false
   let waiting: (() => void) | undefined
-  let handshakes = 0
+  const handshakes = new Set<Socket>()
   const proved = (trunk: Duplex) => {
     newest?.destroy()
     newest = trunk
@@ -159,16 +162,12 @@ export async function listenForTrunk(
     waiting?.()
   }
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    if (handshakes >= MOST_HANDSHAKES) {
-      socket.destroy()
-      return
-    }
-    handshakes += 1
+    const [oldest] = handshakes
+    if (handshakes.size >= MOST_HANDSHAKES) oldest?.destroy()
+    handshakes.add(socket)
     openTrunk(socket, { ...end, security: 'always' })
       .then(proved, refused)
-      .finally(() => {
-        handshakes -= 1
-      })
+      .finally(() => handshakes.delete(socket))
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(address.port, address.host, resolve)
@@ -190,6 +189,7 @@ export async function listenForTrunk(
       }),
     close() {
       server.close()
+      for (const socket of handshakes) socket.destroy()
       newest?.destroy()
     },
   }
