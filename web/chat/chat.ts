@@ -429,7 +429,7 @@ export class Chat extends EventTarget implements ChatModel {
   }
 
   #ended(end: End, retryAt: number | undefined): void {
-    if (end.why === 'tampered') this.#raise(tampered(end.text, this.#clock.now()))
+    if (end.why === 'tampered') this.#raise(tampered(end.text))
     if (end.why === 'refused' && end.text.includes('did not accept'))
       this.#raise(notAccepted(end.text))
     if (end.why === 'replaced' || end.why === 'revoked')

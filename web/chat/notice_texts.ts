@@ -6,9 +6,9 @@ const WHAT_IS_SAFE =
   'What you have sent and received stays as it is: it is sealed from person to person, and nothing was lost.'
 
 /** A record did not open, a signature was wrong, a sequence was broken. */
-export function tampered(seen: string, at: number): Notice {
+export function tampered(seen: string): Notice {
   return {
-    id: `tampered/${at}`,
+    id: 'tampered',
     kind: 'mitm',
     title: 'Possible man-in-the-middle attack',
     seen: `${seen} The connection was ended at once.`,
