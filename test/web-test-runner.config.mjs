@@ -13,7 +13,8 @@ export default {
     ? ['test/protocol/**/*.test.ts', '!**/*.node.test.ts']
     : ['test/{protocol,ui,io}/**/*.test.ts', '!**/*.node.test.ts'],
   nodeResolve: true,
-  concurrency: firefox ? 1 : 2,
+  // One at a time: a tab in the background gets no frames, and so does not scroll or draw.
+  concurrency: 1,
   concurrentBrowsers: 1,
   browserStartTimeout: 60_000,
   testsStartTimeout: 60_000,

@@ -12,7 +12,14 @@ import type {
   RoomView,
   TimelineItem,
 } from '../../web/chat/model.ts'
-import type { Door, Entered, IdentityKeeper, KeyFile, ProfileView } from '../../web/ui/door.ts'
+import type {
+  Door,
+  Entered,
+  IdentityKeeper,
+  KeyFile,
+  Making,
+  ProfileView,
+} from '../../web/ui/door.ts'
 
 /** A fixed afternoon, so that pictures are the same every time. */
 export const NOON = new Date(2026, 4, 14, 14, 3).getTime()
@@ -115,6 +122,11 @@ export class ScriptedChat extends EventTarget implements ChatModel {
     const all = [...(this.#items.get(id) ?? []), ...items]
     this.#items.set(id, all)
     this.setRoom(id, { length: all.length, lastActivity: all.at(-1)?.at ?? 0 })
+  }
+
+  /** Empties a room without a word to the page. */
+  clear(id: RoomId): void {
+    this.#items.delete(id)
   }
 
   /** Somebody says something. */
@@ -253,7 +265,12 @@ export class ScriptedDoor implements Door {
     return { fingerprint: digits(pem) }
   }
 
-  async start(name: string, key: KeyFile | undefined): Promise<Entered> {
+  async start(
+    name: string,
+    key: KeyFile | undefined,
+    progress: (step: Making) => void,
+  ): Promise<Entered> {
+    progress('key')
     this.asked.push(`start ${name}${key ? ` with ${key.fingerprint}` : ''}`)
     if (this.failure) throw this.failure
     return this.#entered()

@@ -255,7 +255,11 @@ export class ChatApp extends SottoElement {
 
   async #openPrivate({ user, text }: OpenPrivateEvent): Promise<void> {
     this.problem = ''
-    const room = await this.#model?.openPrivate(user)
+    const from = this.#model && this.#room(this.#model.state)
+    const room = await this.#model?.openPrivate(user).catch((error: unknown) => {
+      if (from !== undefined && text !== '') this.#setDraft(from, `/pm ${user} ${text}`)
+      throw error
+    })
     if (room === undefined) return
     this.#select(room)
     if (text !== '') await this.#send(room, text)

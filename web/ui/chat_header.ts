@@ -28,7 +28,9 @@ export class ChatHeader extends SottoElement {
   }
 
   override render(): Html {
-    return html`<header>
+    const { phase } = this.connection
+    const troubled = phase === 'offline' || phase === 'stopped'
+    return html`<header class=${troubled ? 'troubled' : ''}>
       <button class="button quiet back" type="button" aria-label="Back to the list" @click=${() => this.dispatchEvent(new ShowListEvent())}>
         ${backIcon()}${this.elsewhere > 0 ? html`<span class="unread">${this.elsewhere > 99 ? '99+' : this.elsewhere}</span>` : nothing}
       </button>
@@ -47,10 +49,10 @@ export class ChatHeader extends SottoElement {
   }
 
   #renderPanelButton(panel: PanelName, label: string, icon: Html): Html {
-    const hint = panel === 'identity' && !this.backedUp
+    const badge = panel === 'identity' && !this.backedUp
     return html`<button class="button quiet" type="button" aria-label=${label} title=${label} aria-haspopup="dialog"
       @click=${() => this.dispatchEvent(new PanelEvent(panel))}>
-      ${icon}<span class="label">${label}</span>${hint ? html`<span class="hint" title="Not backed up"></span>` : nothing}
+      ${icon}<span class="label">${label}</span>${badge ? html`<span class="badge" title="Not backed up"></span>` : nothing}
     </button>`
   }
 
@@ -86,7 +88,7 @@ export class ChatHeader extends SottoElement {
 
       & > header {
         display: grid;
-        grid-template-columns: auto minmax(0, 1fr) auto auto;
+        grid-template-columns: minmax(0, 1fr) auto auto;
         align-items: center;
         gap: 0 var(--s4);
         min-height: 68px;
@@ -106,8 +108,10 @@ export class ChatHeader extends SottoElement {
         white-space: nowrap;
       }
 
-      connection-status {
-        max-width: 26ch;
+      /* What is longer than a word gets a line of its own. */
+      .troubled connection-status {
+        grid-area: 2 / 1 / 3 / -1;
+        padding: var(--s1) 0;
       }
 
       nav {
@@ -121,7 +125,7 @@ export class ChatHeader extends SottoElement {
         }
       }
 
-      .hint {
+      .badge {
         position: absolute;
         top: 8px;
         left: 26px;
@@ -209,6 +213,11 @@ export class ChatHeader extends SottoElement {
         connection-status {
           order: 2;
           max-width: 100%;
+          padding: 4px var(--s3);
+        }
+
+        .troubled connection-status {
+          flex-basis: 100%;
           padding: 4px var(--s3);
         }
       }

@@ -55,7 +55,7 @@ export class ChatScreen extends SottoElement {
 
   /** Puts the keyboard where one writes, except on a phone, where that would raise its keys. */
   focusBox(): void {
-    if (matchMedia('(pointer: fine)').matches) this.form?.focusBox()
+    if (!matchMedia('(pointer: coarse)').matches) this.form?.focusBox()
   }
 
   /** The person wrote something: the newest line is what they look at. */

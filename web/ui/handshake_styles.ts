@@ -58,6 +58,12 @@ export const handshakeStyles = css`
         font-variant-numeric: tabular-nums;
         font-weight: 550;
       }
+
+      @media (max-width: 480px) {
+        & dd {
+          font-size: var(--step-0);
+        }
+      }
     }
 
     .times {

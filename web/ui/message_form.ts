@@ -23,6 +23,11 @@ export class MessageForm extends SottoElement {
     return this.querySelector('textarea')
   }
 
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    const before = changed.get('room') as RoomView | undefined
+    if (before !== undefined && before.room !== this.room?.room) this.hint = []
+  }
+
   override render(): Html | typeof nothing {
     if (this.room === undefined) return nothing
     const left = MOST - this.draft.length
@@ -31,7 +36,7 @@ export class MessageForm extends SottoElement {
     return html`
       ${this.hint.length > 0 ? this.#renderHint() : nothing}
       <form @submit=${this.#onSubmit}>
-        <textarea rows="1" aria-label="Message" aria-keyshortcuts="Enter" placeholder="Write to ${to}"
+        <textarea id="message" rows="1" aria-label="Message" aria-keyshortcuts="Enter" placeholder="Write to ${to}"
           maxlength=${MOST} enterkeyhint="send" dir="auto" .value=${this.draft} ?disabled=${closed}
           @input=${this.#onInput} @keydown=${this.#onKey}></textarea>
         <button class="button primary" type="submit" aria-label="Send" ?disabled=${closed || this.draft.trim() === ''}>
@@ -49,8 +54,6 @@ export class MessageForm extends SottoElement {
 
   protected override updated(changed: Map<PropertyKey, unknown>): void {
     if (changed.has('draft') || changed.has('room')) this.#grow()
-    const before = changed.get('room') as RoomView | undefined
-    if (before !== undefined && before.room !== this.room?.room) this.hint = []
   }
 
   #renderHint(): Html {

@@ -40,6 +40,8 @@ export class MessageList extends SottoElement {
   #anchor: { id: string; top: number } | undefined
   #shown: { room: RoomId; length: number; unread: number } | undefined
   #heard: MessageView[] = []
+  /** Where the view was: only moving up from there ends the following. */
+  #top = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   readonly #resized = new ResizeObserver(() => this.#settle())
   readonly #onVisible = (): void => this.#tellSeen()
@@ -210,7 +212,9 @@ export class MessageList extends SottoElement {
     const scroller = this.scroller
     if (!scroller) return
     const { scrollTop, clientHeight, scrollHeight } = scroller
-    this.following = scrollHeight - scrollTop - clientHeight < AT_END
+    const atEnd = scrollHeight - scrollTop - clientHeight < AT_END
+    this.following = atEnd || (this.following && scrollTop >= this.#top)
+    this.#top = scrollTop
     const wanted = this.#window.between(scrollTop - MARGIN, scrollTop + clientHeight + MARGIN)
     if (wanted[0] !== this.#drawn[0] || wanted[1] !== this.#drawn[1]) {
       this.#drawn = wanted
@@ -239,8 +243,11 @@ export class MessageList extends SottoElement {
     const [above, below] = scroller.querySelectorAll<HTMLElement>('.space')
     above?.style.setProperty('height', `${this.#window.span(0, first)}px`)
     below?.style.setProperty('height', `${this.#window.span(last + 1, this.#window.pages)}px`)
-    if (this.following) scroller.scrollTop = scroller.scrollHeight
-    else if (this.#anchor) this.#restore(scroller, this.#anchor)
+    if (this.following) {
+      scroller.scrollTop = scroller.scrollHeight
+      this.#top = scroller.scrollTop
+    }
+    if (this.#anchor) this.#restore(scroller, this.#anchor)
   }
 
   #restore(scroller: HTMLElement, anchor: { id: string; top: number }): void {

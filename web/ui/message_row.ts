@@ -242,6 +242,7 @@ export const rowStyles = css`
       gap: var(--s2);
       margin-top: var(--s1);
       font-size: var(--step-1);
+      text-align: end;
     }
 
     @media (forced-colors: active) {

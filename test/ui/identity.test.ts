@@ -1,0 +1,130 @@
+import { digits, ScriptedDoor } from '../support/scripted_chat.ts'
+import { atTheDoor, button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
+import { assert, describe, it } from '../support/suite.ts'
+
+async function openIdentity() {
+  const page = await inTheChat()
+  button('Identity').click()
+  const panel = await until(() => document.querySelector<HTMLElement>('identity-panel'))
+  await drawn()
+  return { ...page, panel }
+}
+
+/** What choosing a file in the browser's own dialog comes down to. */
+function choose(panel: HTMLElement, name: string, content: string): void {
+  const files = new DataTransfer()
+  files.items.add(new File([content], name))
+  const input = one<HTMLInputElement>('input[type=file]', panel)
+  input.files = files.files
+  input.dispatchEvent(new Event('change'))
+}
+
+/** The name of the file that the page hands to the browser to save. */
+function saved(): Promise<string> {
+  return new Promise((resolve) => {
+    const { click } = HTMLAnchorElement.prototype
+    HTMLAnchorElement.prototype.click = function () {
+      HTMLAnchorElement.prototype.click = click
+      resolve(this.download)
+    }
+  })
+}
+
+describe('the identity panel', () => {
+  it('exports the key under a passphrase, and says from then on that it is backed up', async () => {
+    const { door, panel } = await openIdentity()
+    await type(one<HTMLInputElement>('#passphrase'), 'correct horse')
+    const file = saved()
+    button('Export').click()
+    assert.equal(await file, 'sotto-alice.pem')
+    assert.deepEqual(door.asked, ['export correct horse'])
+    await until(() => panel.innerText.includes('Backed up'))
+  })
+
+  it('asks for a passphrase that is worth the name', async () => {
+    const { door, panel } = await openIdentity()
+    await type(one<HTMLInputElement>('#passphrase'), 'short')
+    button('Export').click()
+    await until(() => one('#identity-problem', panel).textContent?.includes('at least 8'))
+    assert.deepEqual(door.asked, [])
+  })
+
+  it('reads a key file, shows its fingerprint and changes nothing until it is confirmed', async () => {
+    const { door, panel } = await openIdentity()
+    await type(one<HTMLInputElement>('#passphrase'), 'secret words')
+    choose(panel, 'sotto-grace.pem', 'a key')
+    await until(() => panel.innerText.replace(/\s/g, '').includes(digits('a key')))
+    assert.deepEqual(door.asked, ['read key, passphrase secret words'])
+    assert.equal(one<HTMLInputElement>('#key-name').value, 'grace')
+    button('Use this key').click()
+    await until(() => door.asked.length === 3)
+    assert.deepEqual(door.asked.slice(1), ['leave', `start grace with ${digits('a key')}`])
+    await until(() => document.querySelector('identity-panel') === null)
+  })
+
+  it('says what is wrong with a file, and keeps everything as it is', async () => {
+    const { door, panel } = await openIdentity()
+    const own = one('.fingerprint', panel).textContent
+    door.failure = new Error('The passphrase is wrong.')
+    choose(panel, 'key.pem', 'sealed')
+    await until(() => one('#identity-problem', panel).textContent === 'The passphrase is wrong.')
+    choose(panel, 'film.mkv', 'x'.repeat(100_000))
+    await until(() => one('#identity-problem', panel).textContent?.includes('too large'))
+    assert.equal(one('.fingerprint', panel).textContent, own)
+    assert.isNull(document.querySelector('#key-name'))
+  })
+
+  it('deletes a person only after two questions', async () => {
+    const { door } = await openIdentity()
+    button('Delete…').click()
+    await drawn()
+    button('Keep').click()
+    await drawn()
+    button('Delete…').click()
+    await drawn()
+    button('Yes, delete').click()
+    await drawn()
+    assert.deepEqual(door.asked, [])
+    button('Delete for good').click()
+    await until(() => document.querySelector('welcome-screen'))
+    assert.deepEqual(door.asked, ['leave', 'destroy'])
+  })
+
+  it('lets one be somebody else, and the person stays', async () => {
+    const { door } = await openIdentity()
+    button('Another person').click()
+    await until(() => document.querySelector('welcome-screen'))
+    assert.deepEqual(door.asked, ['leave'])
+  })
+})
+
+describe('a tab whose person another tab took over', () => {
+  it('stops, says so, and offers to take over again', async () => {
+    const door = new ScriptedDoor()
+    door.resumes = true
+    await atTheDoor(door)
+    await until(() => document.querySelector('chat-screen'))
+    door.known = [{ id: 'a', user: 'alice', state: 'held' }]
+    door.lose()
+    await until(() => document.body.innerText.includes('alice is now open in another tab'))
+    await until(() => document.body.innerText.includes('Take over'))
+    assert.isNull(document.querySelector('chat-screen'))
+  })
+})
+
+describe('somebody with a key file from another browser', () => {
+  it('comes in as who they are', async () => {
+    const { door } = await atTheDoor()
+    const screen = one('welcome-screen')
+    await type(one<HTMLInputElement>('#key-passphrase'), 'secret words')
+    choose(screen, 'sotto-grace.pem', 'a key')
+    await until(() => screen.innerText.replace(/\s/g, '').includes(digits('a key')))
+    assert.equal(one<HTMLInputElement>('#name').value, 'grace')
+    button('Start chatting').click()
+    await until(() => door.asked.length === 2)
+    assert.deepEqual(door.asked, [
+      'read key, passphrase secret words',
+      `start grace with ${digits('a key')}`,
+    ])
+  })
+})

@@ -1,0 +1,163 @@
+import { LOBBY, NOON, ScriptedChat } from '../support/scripted_chat.ts'
+import { drawn, inTheChat, one, until } from '../support/scripted_page.ts'
+import { assert, describe, it } from '../support/suite.ts'
+
+const MANY = 100_000
+
+function manyMessages(count: number): ScriptedChat {
+  const chat = new ScriptedChat()
+  const items = Array.from({ length: count }, (_, i) =>
+    chat.message({
+      from: ['bob', 'carol', 'alice'][i % 3] as string,
+      text: `line ${i}`,
+      at: NOON + i,
+    }),
+  )
+  chat.put(LOBBY, ...items)
+  return chat
+}
+
+const log = (): HTMLElement => one('[role=log]')
+const atEnd = (): boolean => log().scrollHeight - log().scrollTop - log().clientHeight < 2
+const shown = (): string[] => {
+  const { top, bottom } = log().getBoundingClientRect()
+  return [...log().querySelectorAll<HTMLElement>('.text')]
+    .filter(
+      (text) =>
+        text.getBoundingClientRect().bottom > top && text.getBoundingClientRect().top < bottom,
+    )
+    .map((text) => text.innerText)
+}
+
+describe('a conversation of 100,000 messages', () => {
+  it('opens at its end, with a few of them in the document', async () => {
+    const chat = manyMessages(MANY)
+    const began = performance.now()
+    await inTheChat(chat)
+    await until(() => shown().includes(`line ${MANY - 1}`))
+    assert.isBelow(performance.now() - began, 1500)
+    await until(atEnd)
+    assert.isBelow(log().querySelectorAll('.message').length, 200)
+  })
+
+  it('shows any place of it, wherever one scrolls, and the beginning', async () => {
+    await inTheChat(manyMessages(MANY))
+    await until(() => shown().includes(`line ${MANY - 1}`))
+    for (const part of [0.5, 0.123, 0.987, 0]) {
+      log().scrollTop = log().scrollHeight * part
+      await until(() => shown().length > 3)
+      await drawn()
+      assert.isBelow(log().querySelectorAll('.message').length, 250)
+    }
+    assert.include(shown(), 'line 0')
+  })
+
+  it('scrolls without a jump, and each step is drawn within a frame or two', async () => {
+    await inTheChat(manyMessages(MANY))
+    await until(() => shown().includes(`line ${MANY - 1}`))
+    let last = MANY
+    let longest = 0
+    for (let i = 0; i < 60; i++) {
+      const began = performance.now()
+      log().scrollTop -= 300
+      await drawn()
+      longest = Math.max(longest, performance.now() - began)
+      const first = Number(shown()[0]?.slice(5))
+      assert.isAtMost(first, last, 'never moves back')
+      assert.isAtLeast(first, last - 40 - (i === 0 ? 40 : 0), 'never skips')
+      last = first
+    }
+    assert.isBelow(longest, 400)
+  })
+
+  it('looks the same when its pages come later', async () => {
+    const chat = manyMessages(1000)
+    chat.slow = true
+    await inTheChat(chat)
+    await until(() => shown().includes('line 999'))
+    assert.isTrue(atEnd())
+  })
+})
+
+describe('the end of a conversation', () => {
+  it('is followed while one is there', async () => {
+    const { chat } = await inTheChat(manyMessages(100))
+    chat.hear(LOBBY, 'bob', 'and this')
+    await until(() => shown().includes('and this'))
+    assert.isTrue(atEnd())
+    assert.equal(chat.state.rooms[0]?.unread, 0)
+  })
+
+  it('is followed through notices that take room from it', async () => {
+    const { chat } = await inTheChat(manyMessages(100))
+    chat.notify({ title: 'A', seen: 'B', advice: 'C' })
+    chat.hear(LOBBY, 'bob', 'and this')
+    await until(() => shown().includes('and this'))
+    await drawn()
+    assert.isTrue(atEnd())
+  })
+
+  it('is not forced on somebody who reads further up: what is new is counted on a button', async () => {
+    const { chat } = await inTheChat(manyMessages(200))
+    await until(() => atEnd())
+    log().scrollTop -= 1500
+    await drawn()
+    const before = shown()
+    chat.hear(LOBBY, 'bob', 'new one')
+    chat.hear(LOBBY, 'bob', 'new two')
+    await until(() => document.querySelector('.jump')?.textContent?.includes('2 new messages'))
+    await drawn()
+    assert.deepEqual(shown(), before)
+    one('.jump').click()
+    await until(() => shown().includes('new two'))
+    assert.equal(one('.marker').textContent?.trim(), 'New messages')
+    await until(() => chat.state.rooms[0]?.unread === 0)
+  })
+
+  it('is read out in one sentence a second, and only what others wrote', async () => {
+    const { chat } = await inTheChat(manyMessages(10))
+    assert.equal(log().getAttribute('aria-live'), 'off')
+    const live = one('message-list [aria-live=polite]')
+    await chat.send(LOBBY, 'mine')
+    for (let i = 0; i < 50; i++) chat.hear(LOBBY, 'bob', `burst ${i}`)
+    await until(() => live.textContent !== '')
+    assert.equal(live.textContent, '50 new messages')
+    chat.hear(LOBBY, 'bob', 'single')
+    await until(() => live.textContent === 'bob: single')
+  })
+})
+
+describe('a message', () => {
+  it('says that it is being sent, that it was sent, and why it failed', async () => {
+    const { chat } = await inTheChat()
+    const id = await chat.send(LOBBY, 'hello')
+    const state = () => document.querySelector('.message .state')?.textContent
+    await until(() => state() === 'Sending…')
+    chat.change(LOBBY, id, { state: 'sent' })
+    await until(() => state() === 'Sent')
+    chat.change(LOBBY, id, { state: 'failed', reason: 'The room is closed. Ask to be added.' })
+    await until(() => state() === 'Not sent')
+    assert.include(one('.failure').innerText, 'The room is closed. Ask to be added.')
+    const [retry, discard] = one('.failure').querySelectorAll('button')
+    retry?.click()
+    discard?.click()
+    assert.deepEqual(chat.asked.slice(1), [`retry ${id}`, `discard ${id}`])
+  })
+
+  it('stands under a day, and under its sender’s name unless the last one was theirs too', async () => {
+    const { chat } = await inTheChat()
+    const day = 86_400_000
+    chat.put(
+      LOBBY,
+      chat.message({ from: 'bob', text: 'a', at: Date.now() - day }),
+      chat.message({ from: 'bob', text: 'b', at: Date.now() }),
+      chat.message({ from: 'bob', text: 'c', at: Date.now() }),
+      chat.message({ from: 'carol', text: 'd', at: Date.now() }),
+    )
+    await drawn()
+    const days = [...log().querySelectorAll('.day')].map((found) => found.textContent)
+    const names = [...log().querySelectorAll('.from')].map((found) => found.textContent)
+    assert.deepEqual(days, ['Yesterday', 'Today'])
+    assert.deepEqual(names, ['bob', 'bob', 'carol'])
+  })
+})
