@@ -66,7 +66,7 @@ export function recover(dir: string, options: RecoveryOptions): Recovered {
     const id = store.store_id as Bytes
     checkNothingLost(dir, store, options, notes)
     const whole = sizeOf(dir) <= READ_WHOLE
-    const damages = verify(db, whole)
+    const damages = verify(db, { whole, mend: true })
     if (!whole) notes.push('The database is large: only its newest part was checked.')
     if (statfsSync(dir).bavail * statfsSync(dir).bsize < LEAST_SPACE)
       throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
@@ -144,6 +144,18 @@ function openChecked(dir: string): DatabaseSync {
   }
 }
 
+/** Opens a database file as it is. Throws SottoError `unavailable` unless this version knows it. */
+export function openKnown(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: BUSY_MS })
+  try {
+    checkVersion(db, path)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
 function hasTables(db: DatabaseSync): boolean {
   return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined
 }
@@ -179,7 +191,7 @@ function create(db: DatabaseSync, dir: string): void {
   syncDirectory(dir)
 }
 
-function storeRow(db: DatabaseSync): Row {
+export function storeRow(db: DatabaseSync): Row {
   const row = new Tables(db).one('store', 'WHERE id = 1')
   if (row !== undefined) return row
   throw new SottoError(
@@ -207,7 +219,7 @@ function checkNothingLost(
   if (!options.acceptLoss)
     throw new SottoError(
       'rolled_back',
-      `${text} Bring back a backup with "sotto restore", or go on without what is lost with "sotto check --accept-loss"; members will be told that the history was rolled back.`,
+      `${text} Bring back a backup with "sotto restore", or start it once with --accept-loss to go on without them; members will be told that the history was rolled back.`,
     )
   notes.push(`${text} It was accepted.`)
 }

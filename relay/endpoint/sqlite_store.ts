@@ -52,6 +52,7 @@ class SqliteStore implements Store {
   readonly #damages = new Map<string, Damage>()
   #reader: SqliteReader | undefined
   #clock: BelievedClock | undefined
+  #closing: Promise<void> | undefined
   #identity: StoreIdentity = { id: new Uint8Array(16), restored: 0 }
 
   constructor(dir: string, options: StoreOptions, unlock: () => void) {
@@ -216,8 +217,13 @@ class SqliteStore implements Store {
     while (await this.#write('prune', keep));
   }
 
-  /** After this nothing of the store works. Rejects when what waited could not be written. */
-  async close(): Promise<void> {
+  /** Writes what waits. After this nothing of the store works. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     await this.#queue.close()
     this.#reader?.close()
     this.#reader = undefined

@@ -11,14 +11,23 @@ const RECENT = 20_000
 
 const RESTORE = 'Bring back a backup with "sotto restore".'
 
+interface Look {
+  /**
+   * Everything: SQLite's own structure, the sum of every row and every room's chain from its
+   * oldest entry on. Otherwise all small tables, the head of every room and the newest entries;
+   * older ones are checked whenever they are read.
+   */
+  readonly whole: boolean
+  /** Whether damaged indexes may be made anew. */
+  readonly mend: boolean
+}
+
 /**
- * Looks for damage. `whole` reads everything: SQLite's own structure, the sum of every row and
- * every room's chain from its oldest entry on. Otherwise all small tables, the head of every room
- * and the newest entries; older ones are checked whenever they are read. Returns what is stopped;
- * throws SottoError `unavailable` when the database as a whole can't be trusted.
+ * Looks for damage. Returns what is stopped; throws SottoError `unavailable` when the database as
+ * a whole can't be trusted.
  */
-export function verify(db: DatabaseSync, whole: boolean): Damage[] {
-  if (whole) checkStructure(db)
+export function verify(db: DatabaseSync, { whole, mend }: Look): Damage[] {
+  if (whole) checkStructure(db, mend)
   const damages = new Map<string, Damage>()
   const add = (damage: Damage): void => {
     damages.set(damage.room === undefined ? damage.text : hex(damage.room), damage)
@@ -48,14 +57,14 @@ export function damageText(problem: string): string {
 }
 
 /** SQLite's own check. Indexes hold nothing of their own and are made anew. */
-function checkStructure(db: DatabaseSync): void {
+function checkStructure(db: DatabaseSync, mend: boolean): void {
   const check = (): string[] =>
     db
       .prepare('PRAGMA integrity_check(20)')
       .all()
       .map((row) => String(row.integrity_check))
   let problems = check()
-  if (problems.every((problem) => /index/i.test(problem))) {
+  if (mend && problems.every((problem) => /index/i.test(problem))) {
     db.exec('REINDEX')
     problems = check()
   }

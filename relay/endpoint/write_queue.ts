@@ -45,7 +45,9 @@ export class WriteQueue {
   #waiting: Waiting[] = []
   #waitingBytes = 0
   #onItsWay: ((answer: Answer) => void) | undefined
+  #onIdle: () => void = () => {}
   #leaving = false
+  #ended = false
   #closing = false
   #state: StoreState = { ok: false, text: 'The store is being opened.' }
   #retry: NodeJS.Timeout | undefined
@@ -56,8 +58,8 @@ export class WriteQueue {
     const thread = new URL('./sqlite_writer.ts', import.meta.url)
     this.#worker = new Worker(thread, { workerData: { dir, keptEpochs } })
     this.#worker.on('message', (answer: Answer) => this.#answered(answer))
-    this.#worker.on('error', (cause) => this.#ended(String(cause)))
-    this.#worker.on('exit', () => this.#ended('its thread ended'))
+    this.#worker.on('error', (cause) => this.#threadEnded(String(cause)))
+    this.#worker.on('exit', () => this.#threadEnded('its thread ended'))
   }
 
   get state(): StoreState {
@@ -72,6 +74,7 @@ export class WriteQueue {
       this.#setState({ ok: true })
       return
     }
+    this.#closing = true
     await this.#worker.terminate()
     if (answer.kind === 'failed') throw new SottoError(answer.code, answer.text)
     throw new SottoError('unavailable', 'The store could not be opened.')
@@ -101,13 +104,18 @@ export class WriteQueue {
 
   /** Writes what waits, empties the write-ahead log and ends the thread. */
   async close(): Promise<void> {
-    if (this.#closing) return
     this.#closing = true
     clearTimeout(this.#retry)
-    while (this.#onItsWay !== undefined || this.#waiting.length > 0)
-      await new Promise((resolve) => setImmediate(resolve))
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+      this.#checkIdle()
+    })
     await this.#order({ kind: 'close' })
     await this.#worker.terminate()
+  }
+
+  #checkIdle(): void {
+    if (this.#onItsWay === undefined && this.#waiting.length === 0) this.#onIdle()
   }
 
   #leaveSoon(): void {
@@ -128,6 +136,7 @@ export class WriteQueue {
       for (const [i, result] of answer.results.entries()) group[i]?.settle(result)
     else if (answer.kind === 'failed') this.#fail(answer, group)
     if (this.#waiting.length > 0) this.#leaveSoon()
+    this.#checkIdle()
   }
 
   #nextGroup(): Waiting[] {
@@ -165,9 +174,11 @@ export class WriteQueue {
       this.#options.onOpened(answer)
       this.#setState({ ok: true })
     } else if (answer.kind === 'failed') this.#fail(answer, [])
+    this.#checkIdle()
   }
 
   #order(order: Order): Promise<Answer> {
+    if (this.#ended) return Promise.resolve(threadEnded('it is not running'))
     return new Promise((resolve) => {
       this.#onItsWay = resolve
       this.#worker.postMessage(order)
@@ -181,11 +192,11 @@ export class WriteQueue {
   }
 
   /** The thread is gone, which it never should be before close: nothing can be written any more. */
-  #ended(why: string): void {
-    const text = `The endpoint's store failed (${why}). Restart the endpoint.`
-    if (this.#onItsWay !== undefined)
-      this.#answered({ kind: 'failed', code: 'unavailable', text, passing: false })
-    else if (!this.#closing) this.#fail({ text, passing: false }, [])
+  #threadEnded(why: string): void {
+    this.#ended = true
+    const answer = threadEnded(why)
+    if (this.#onItsWay !== undefined) this.#answered(answer)
+    else if (!this.#closing) this.#fail(answer, [])
   }
 
   #setState(state: StoreState): void {
@@ -194,6 +205,11 @@ export class WriteQueue {
     const same = before.ok ? state.ok : !state.ok && before.text === state.text
     if (!same) this.#options.onState(state)
   }
+}
+
+function threadEnded(why: string): Extract<Answer, { kind: 'failed' }> {
+  const text = `The endpoint's store failed (${why}). Restart the endpoint.`
+  return { kind: 'failed', code: 'unavailable', text, passing: false }
 }
 
 export function closed(): SottoError {
