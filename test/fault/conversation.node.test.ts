@@ -1,0 +1,167 @@
+import { nodePrimitives } from '../../relay/node_primitives.ts'
+import { dialTcp } from '../../relay/peer/tcp.ts'
+import { Chat } from '../../web/chat/chat.ts'
+import type { Profile } from '../../web/chat/profile.ts'
+import type { Dial, Transport } from '../../web/chat/transport.ts'
+import { openVault } from '../../web/chat/vault.ts'
+import { Checker } from '../support/checker.ts'
+import { MemoryStorage } from '../support/memory_storage.ts'
+import { inLobby, lobbyOf, messages, quickIdentity } from '../support/peers.ts'
+import { full, type Random, random } from '../support/random.ts'
+import { type Stack, startStack } from '../support/stack.ts'
+import { after, before, describe, it } from '../support/suite.ts'
+import { until } from '../support/until.ts'
+
+/** A person whose process and network can fail. */
+class Victim {
+  readonly name: string
+  readonly #port: number
+  readonly #checker: () => Checker | undefined
+  #profile: Profile & { storage: MemoryStorage }
+  #transport: Transport | undefined
+  chat: Chat
+
+  private constructor(
+    name: string,
+    port: number,
+    profile: Profile & { storage: MemoryStorage },
+    checker: () => Checker | undefined,
+  ) {
+    this.name = name
+    this.#port = port
+    this.#profile = profile
+    this.#checker = checker
+    this.chat = this.#start()
+  }
+
+  static async start(
+    name: string,
+    port: number,
+    checker: () => Checker | undefined,
+  ): Promise<Victim> {
+    const algorithm = { name: 'AES-GCM', length: 256 }
+    const key = await crypto.subtle.generateKey(algorithm, false, ['encrypt', 'decrypt'])
+    const identity = await quickIdentity()
+    const storage = new MemoryStorage()
+    const device = crypto.getRandomValues(new Uint8Array(16))
+    const vault = openVault(key)
+    const profile = { user: name, device, identity, storage, vault, backedUp: false }
+    return new Victim(name, port, profile, checker)
+  }
+
+  /** The process dies at one of its next writes, before or after that write; another one starts. */
+  crashSoon(r: Random): Promise<void> {
+    const storage = this.#profile.storage
+    let left = r.below(6)
+    const keep = r.below(2) === 1
+    return new Promise((resolve) => {
+      storage.onWrite = () => {
+        if (left-- > 0) return
+        storage.onWrite = undefined
+        const die = () => {
+          this.#die()
+          resolve()
+        }
+        if (keep) queueMicrotask(die)
+        else {
+          die()
+          throw new Error('the process is gone')
+        }
+      }
+    })
+  }
+
+  /** The network breaks, without a goodbye. */
+  cut(): void {
+    this.#transport?.close()
+  }
+
+  #die(): void {
+    const storage = this.#profile.storage.crash()
+    this.#transport?.close()
+    void this.chat.disconnect()
+    this.#profile = { ...this.#profile, storage }
+    this.chat = this.#start()
+  }
+
+  #start(): Chat {
+    const dial: Dial = async (signal) => {
+      this.#transport = await dialTcp('127.0.0.1', this.#port)(signal)
+      return this.#transport
+    }
+    const { user } = this.#profile
+    const chat = new Chat({
+      profile: this.#profile,
+      dial,
+      host: 'localhost',
+      pin: undefined,
+      primitives: nodePrimitives,
+      // Quick tries: the test is not about how long people wait.
+      random: () => 0,
+      log: (error) => {
+        if (!(error as Error).message.includes('the process is gone')) console.error(user, error)
+      },
+    })
+    this.#checker()?.watch(chat)
+    chat.connect()
+    return chat
+  }
+}
+
+/** Seconds after the last fault within which everybody has everything (I7) are `until`'s. */
+async function run(stack: Stack, victims: Victim[], checker: Checker, seed: number): Promise<void> {
+  const r = random(seed)
+  const faults: Promise<unknown>[] = []
+  for (let round = 0; round < 12; round++) {
+    const sends = victims.map((victim) =>
+      Promise.race([
+        checker.send(victim.name, victim.chat, `${victim.name} ${seed}.${round}`),
+        new Promise((resolve) => setTimeout(resolve, 500)),
+      ]),
+    )
+    const fault = r.below(8)
+    const victim = r.pick(victims)
+    if (fault === 0) faults.push(stack.restart('endpoint'))
+    if (fault === 1) victim.cut()
+    if (fault === 2) faults.push(victim.crashSoon(r))
+    await Promise.all(sends)
+    await Promise.all(faults.splice(0))
+  }
+}
+
+describe('a conversation under faults', () => {
+  let stack: Stack
+  let checker: Checker | undefined
+  let victims: Victim[]
+
+  before(async () => {
+    stack = await startStack()
+    const start = (name: string) => Victim.start(name, stack.endpointPort, () => checker)
+    victims = await Promise.all(['alice', 'bob', 'carol'].map(start))
+    await Promise.all(victims.map(({ chat }) => inLobby(chat)))
+    await Promise.all(
+      victims.map(({ chat }) => until(chat, ({ rooms }) => rooms[0]?.readers.length === 3)),
+    )
+  })
+  after(async () => {
+    await Promise.all(victims.map(({ chat }) => chat.disconnect()))
+    await stack.stop()
+  })
+
+  for (let seed = 1; seed <= (full ? 200 : 5); seed++) {
+    it(`loses nothing, shows nothing twice and keeps one order, seed ${seed}`, async () => {
+      const room = lobbyOf((victims[0] as Victim).chat)
+      const before = (await messages((victims[0] as Victim).chat, room)).length
+      const now = new Checker(room)
+      checker = now
+      for (const { chat } of victims) now.watch(chat)
+      await run(stack, victims, now, seed)
+      for (const { name, chat } of victims) {
+        const all = async () => (await messages(chat, room)).length >= before + now.count
+        await until(chat, all, `${name} has all ${before} + ${now.count} messages, seed ${seed}`)
+      }
+      for (const { name, chat } of victims) await now.drain(name, chat)
+      now.judge(`seed ${seed}`)
+    })
+  }
+})
