@@ -3,7 +3,7 @@ import { equal } from '../../web/protocol/bytes.ts'
 import type { TicketStore } from '../../web/protocol/tickets.ts'
 import type { Casting } from './casting.ts'
 import type { Directory } from './directory.ts'
-import type { Outcome, Peer, RequestOf } from './peer.ts'
+import { deviceOf, type Outcome, type Peer, type RequestOf } from './peer.ts'
 import type { Reconciler } from './reconcile.ts'
 import { Refused } from './refusal.ts'
 import type { Rooms } from './rooms.ts'
@@ -35,7 +35,7 @@ export class DeviceRequests {
     request: RequestOf<'publish_key_packages'>,
   ): Promise<Outcome<'publish_key_packages'>> {
     const { store, reconciler } = this.#needs
-    await store.addKeyPackages(peer, request.packages, request.lastResort)
+    await store.addKeyPackages(deviceOf(peer), request.packages, request.lastResort)
     const { stock } = store.keyPackageStock(peer)
     return {
       reply: { stock },

@@ -2,7 +2,7 @@ import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import type { Casting } from './casting.ts'
 import type { Groups } from './groups.ts'
-import { deviceKey, type Outcome, type Peer, type RequestOf } from './peer.ts'
+import { deviceKey, deviceOf, type Outcome, type Peer, type RequestOf } from './peer.ts'
 import type { Reconciler } from './reconcile.ts'
 import { Refused, staleEpoch } from './refusal.ts'
 import { isMember, type Rooms } from './rooms.ts'
@@ -39,7 +39,7 @@ export class GroupRequests {
     if (this.#isRepeated(peer, room, generation, groupInfo)) return { reply: {} }
     if (room.generation !== null && this.#alive(room, peer)) throw staleEpoch(room)
     try {
-      await store.createGroup(room.room, generation, groupInfo, peer)
+      await store.createGroup(room.room, generation, groupInfo, deviceOf(peer))
     } catch (error) {
       const stale = error instanceof SottoError && error.code === 'stale_epoch'
       throw stale ? staleEpoch(store.room(room.room) ?? room) : error
@@ -83,7 +83,7 @@ export class GroupRequests {
     peer: Peer,
     request: RequestOf<'welcome_done'>,
   ): Promise<Outcome<'welcome_done'>> {
-    await this.#needs.store.deleteWelcome(request.welcome, peer)
+    await this.#needs.store.deleteWelcome(request.welcome, deviceOf(peer))
     return { reply: {} }
   }
 
@@ -91,7 +91,7 @@ export class GroupRequests {
   async rejoin(peer: Peer, request: RequestOf<'rejoin'>): Promise<Outcome<'rejoin'>> {
     const { store, groups, reconciler } = this.#needs
     const room = this.#needs.rooms.of(peer, request.room)
-    await store.dropGroupDevice(room.room, peer)
+    await store.dropGroupDevice(room.room, deviceOf(peer))
     groups.changed(room.room)
     const next = room.generation === null ? 0 : room.generation + 1
     const generation = this.#alive(room, peer) ? null : next

@@ -25,6 +25,11 @@ export function deviceKey({ skeleton, device }: GroupDevice): string {
   return `${skeleton}/${hex(device)}`
 }
 
+/** Just the device: the store copies all that it is given to another thread. */
+export function deviceOf({ skeleton, device }: GroupDevice): GroupDevice {
+  return { skeleton, device }
+}
+
 export type RequestOf<O extends Op> = Extract<Request, { op: O }>
 export type { Ask }
 

@@ -39,6 +39,8 @@ export function badRequest(text = 'This request can’t be read. Reload the page
   return new Refused('bad_request', text)
 }
 
+const BUSY_MS = 2_000
+
 export function slowDown(retryAfter: number): Refused {
   return new Refused('slow_down', 'That was too much at once. Wait a moment.', retryAfter)
 }
@@ -49,6 +51,7 @@ export function refusalOf(error: unknown): Refused | undefined {
   if (!(error instanceof SottoError)) return undefined
   if (error.code === 'unavailable') return new Refused('unavailable', error.message)
   if (error.code === 'decode_error') return badRequest()
+  if (error.code === 'busy') return slowDown(BUSY_MS)
   if (error.code === 'limit') return new Refused('too_large', error.message)
   return undefined
 }

@@ -3,7 +3,7 @@ import { SottoError } from '../../web/protocol/errors.ts'
 import { KEPT_EPOCHS, type MlsHeader, readMlsHeader } from '../../web/protocol/mls_header.ts'
 import type { Casting } from './casting.ts'
 import type { Groups } from './groups.ts'
-import { deviceKey, type Outcome, type Peer, type RequestOf } from './peer.ts'
+import { deviceKey, deviceOf, type Outcome, type Peer, type RequestOf } from './peer.ts'
 import type { Reconciler } from './reconcile.ts'
 import { badRequest, Refused, staleEpoch } from './refusal.ts'
 import { isMember, type Rooms } from './rooms.ts'
@@ -44,7 +44,7 @@ export class Sending {
     if (!header.external) this.#mustBeInGroup(peer, room)
     const { mls, msgId } = request
     const { epoch } = header
-    const entry = { room: room.room, sender: peer, msgId, mls, generation, epoch, commit }
+    const entry = { room: room.room, sender: deviceOf(peer), msgId, mls, generation, epoch, commit }
     const { seq, chain, repeated } = await this.#append(entry)
     return {
       reply: { seq, chain },
