@@ -1,4 +1,4 @@
-import { clearAlertFor } from '../../web/protocol/alerts.ts'
+import { clearAlertFor, sealedAlertFor } from '../../web/protocol/alerts.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { CLOSE_CODES } from '../../web/protocol/envelope.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
@@ -123,7 +123,7 @@ export class Connection implements WireEvents {
     this.#deaf = true
     this.#waiting = []
     if (this.#state.step === 'open') {
-      this.#state.conversation.end(code === 'limit' ? 'limit' : 'internal', code)
+      this.#state.conversation.end(sealedAlertFor(error), code)
       return
     }
     this.wire.send(clearAlertFor(error))

@@ -1,3 +1,4 @@
+import type { SealedAlert } from '../../web/protocol/alerts.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import type { Established } from '../../web/protocol/handshake_keys.ts'
@@ -127,7 +128,7 @@ export class Conversation implements Peer, Applicant {
   }
 
   /** Ends the session with an alert, unless it has sealed one of its own already. */
-  end(alert: 'revoked' | 'replaced' | 'limit' | 'internal', reason: string = alert): void {
+  end(alert: SealedAlert, reason: string = alert): void {
     if (this.#over) return
     const finish = (): void => this.#finish(reason)
     this.#session.alert(alert).then(finish, finish)
