@@ -29,6 +29,7 @@ export function dialTrunk(address: TrunkAddress, signal: AbortSignal): Promise<S
     limit.addEventListener('abort', late)
     socket.once('connect', () => settle(() => resolve(socket)))
     socket.once('error', (error) => settle(() => reject(error)))
+    if (limit.aborted) late()
   })
 }
 

@@ -42,7 +42,7 @@ export async function keepTrunk(
       if (signal.aborted) return
       const delay = backoff(attempt, random)
       events.failed(error instanceof Error ? error.message : 'unknown', delay)
-      await wait(delay, undefined, { signal, ref: false }).catch(() => undefined)
+      await wait(delay, undefined, { signal }).catch(() => undefined)
     }
   }
 }

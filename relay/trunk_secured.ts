@@ -26,7 +26,8 @@ export class SecuredStream extends Duplex {
     established: Pick<Established, 'keys'>,
     role: 'client' | 'server',
   ) {
-    super()
+    // A session that one side has closed is closed.
+    super({ allowHalfOpen: false })
     this.#socket = socket
     this.#session = new Session({
       primitives: nodePrimitives,
@@ -50,7 +51,10 @@ export class SecuredStream extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    const end = () => void this.#socket.end(() => done())
+    const end = () => {
+      if (this.#socket.destroyed) done()
+      else this.#socket.end(() => done())
+    }
     this.#session.close('done').then(end, end)
   }
 
