@@ -71,10 +71,7 @@ describe('people at one endpoint', () => {
     assert.equal(seen.at(-1), 'alice: while bob was away')
     const { connection, rooms } = bob.chat.state
     assert.isTrue(connection.phase === 'online' && connection.resumed)
-    assert.include(
-      rooms[0]?.readers.map(({ user }) => user),
-      'dave',
-    )
+    assert.isTrue(rooms[0]?.readers.some(({ user }) => user === 'dave'))
   })
 
   it('type while they are offline, and it goes out in order', async () => {
@@ -105,7 +102,7 @@ describe('people at one endpoint', () => {
   })
 
   it('have several devices each, which read and write as one person', async () => {
-    const second = await stand.peer('alice', { identity: alice.profile.identity as never })
+    const second = await stand.peer('alice', { identity: alice.identity })
     second.chat.connect()
     const room = await alice.chat.openPrivate('bob')
     await until(

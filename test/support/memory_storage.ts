@@ -1,5 +1,8 @@
 import type { Storage } from '../../web/chat/storage.ts'
 
+/** A dead process hears of nothing any more. */
+const NEVER = new Promise<never>(() => undefined)
+
 /**
  * A store in memory that behaves as one on disk does in a crash: `crash` gives the store that the
  * next process would find, and from then on nothing that the old one writes is kept.
@@ -7,6 +10,7 @@ import type { Storage } from '../../web/chat/storage.ts'
 export class MemoryStorage implements Storage {
   #values: Map<string, unknown>
   #dead = false
+  #dying: { left: number; readonly keep: boolean; done(): void } | undefined
   /** Called before each write; what it throws is the medium's failure. */
   onWrite: ((changes: ReadonlyMap<string, unknown>) => void) | undefined
 
@@ -27,8 +31,29 @@ export class MemoryStorage implements Storage {
   }
 
   async write(changes: ReadonlyMap<string, unknown>): Promise<void> {
-    if (this.#dead) return new Promise(() => undefined)
+    if (this.#dead) return NEVER
     this.onWrite?.(changes)
+    const dying = this.#dying
+    if (dying !== undefined && dying.left-- === 0) {
+      if (dying.keep) this.#apply(changes)
+      this.#dead = true
+      dying.done()
+      return NEVER
+    }
+    this.#apply(changes)
+  }
+
+  /**
+   * The process dies at its next write but `left`, before or (`keep`) right after that write is on
+   * the disk. Resolves when it has happened.
+   */
+  dieAt(left: number, keep: boolean): Promise<void> {
+    return new Promise((done) => {
+      this.#dying = { left, keep, done }
+    })
+  }
+
+  #apply(changes: ReadonlyMap<string, unknown>): void {
     for (const [key, value] of changes)
       if (value === undefined) this.#values.delete(key)
       else this.#values.set(key, key === 'ticket' ? value : structuredClone(value))

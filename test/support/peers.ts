@@ -21,6 +21,7 @@ import { until } from './until.ts'
 /** One person's device in a test: the chat, and what outlives it. */
 export interface Peer {
   readonly name: string
+  readonly identity: Identity
   chat: Chat
   profile: Profile & { storage: MemoryStorage }
 }
@@ -70,7 +71,7 @@ export class Stand {
       vault: openVault(key),
       backedUp: false,
     }
-    const peer = { name, profile, chat: this.chat(profile, options) }
+    const peer = { name, identity, profile, chat: this.chat(profile, options) }
     this.peers.push(peer)
     return peer
   }
@@ -98,14 +99,16 @@ export class Stand {
     peer.chat = this.chat(peer.profile, options)
   }
 
-  async restart(): Promise<void> {
+  /** Ends the endpoint in order and starts it again; `meanwhile` may do things to its data. */
+  async restart(meanwhile: () => void = () => undefined): Promise<void> {
     const { port } = this.endpoint
     await this.endpoint.close()
+    meanwhile()
     this.endpoint = await listen(join(this.directory, 'endpoint'), port, this.#options)
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.peers.map(({ chat }) => chat.disconnect()))
+    await Promise.all(this.peers.map(({ chat }) => chat.disconnect().catch(() => undefined)))
     await this.endpoint.close()
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
   }
