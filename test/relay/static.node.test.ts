@@ -88,7 +88,7 @@ describe('what the relay serves', () => {
       'content-security-policy':
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; " +
         `connect-src 'self' wss://${host} ws://${host}; frame-ancestors 'none'; base-uri 'none'; ` +
-        "form-action 'none'; require-trusted-types-for 'script'; trusted-types lit-html",
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
       'cross-origin-opener-policy': 'same-origin',
       'cross-origin-resource-policy': 'same-origin',
       'x-content-type-options': 'nosniff',

@@ -58,6 +58,7 @@ export function room(id: RoomId, title: string, readers: readonly Reader[]): Roo
     unread: 0,
     lastActivity: 0,
     length: 0,
+    keepsHistory: true,
     crypto:
       'MLS, X-Wing (X25519 with ML-KEM-768), AES-256-GCM, Ed25519; all by this browser itself',
   }
@@ -208,6 +209,10 @@ export class ScriptedChat extends EventTarget implements ChatModel {
 
   async admit(passwords: { serverPassword?: string; accountPassword?: string }): Promise<void> {
     this.#ask(`admit ${JSON.stringify(passwords)}`)
+  }
+
+  async verifyPerson(user: string): Promise<void> {
+    this.#ask(`verify ${user}`)
   }
 
   dismiss(notice: string): void {

@@ -3,6 +3,9 @@
  * and from nothing else. Every snapshot is a new object; parts that did not change keep their
  * identity.
  */
+import type { HandshakeStep } from '../protocol/handshake_steps.ts'
+
+export type { HandshakeStep } from '../protocol/handshake_steps.ts'
 
 /** Hex of a room's 16 bytes. */
 export type RoomId = string & { readonly brand: 'RoomId' }
@@ -71,6 +74,8 @@ export interface RoomView {
   readonly outgoing?: number
   /** What the group's cryptography runs on, for the screen: suite, and native or library. */
   readonly crypto: string
+  /** Whether messages are kept on this device, or shown in this session only. */
+  readonly keepsHistory: boolean
 }
 
 export interface Reader {
@@ -145,27 +150,6 @@ export interface HandshakeView {
   readonly transcript: string
 }
 
-/** One step as it happened. Never holds a secret: sizes, public values and hashes only. */
-export interface HandshakeStep {
-  readonly name: string
-  /** out: we sent it; in: we received it; own: computed here, nothing on the wire. */
-  readonly direction: 'out' | 'in' | 'own'
-  /** Bytes on the wire; 0 for own. */
-  readonly bytes: number
-  /** What this step proves or does, in one sentence for people. */
-  readonly proves: string
-  /** Public fields, ready to show. */
-  readonly fields: readonly {
-    readonly name: string
-    readonly value: string
-    readonly bytes: number
-  }[]
-  /** Hex transcript hash after this step, or empty. */
-  readonly transcript: string
-  /** Milliseconds since the handshake began. */
-  readonly at: number
-}
-
 /** What a screen may ask for. Implemented by `Chat`; 'change' is dispatched on every new state. */
 export interface ChatModel extends EventTarget {
   readonly state: ChatState
@@ -189,6 +173,17 @@ export interface ChatModel extends EventTarget {
   disconnect(): Promise<void>
   /** Answers a `phase: 'admission'`. Rejects with the endpoint's text. */
   admit(passwords: { serverPassword?: string; accountPassword?: string }): Promise<void>
+  /** The two have compared their fingerprints. */
+  verifyPerson(user: string): Promise<void>
+  /**
+   * Finds messages on this device, in all rooms, that have all words of `query`, whatever their case
+   * and accents; the last word may be unfinished. A query without a word finds nothing.
+   */
+  search(query: string, options?: SearchOptions): Promise<SearchPage>
+  /** Whether a room's messages are kept from now on. What was kept before stays. */
+  setHistory(room: RoomId, keep: boolean): Promise<void>
+  /** Deletes the messages of a room, or of all, from this device. Nobody else's are touched. */
+  wipeHistory(room: RoomId | 'all'): Promise<void>
   dismiss(notice: string): void
   decide(notice: string, choice: string): Promise<void>
 }

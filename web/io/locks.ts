@@ -82,20 +82,33 @@ function reloaded(): boolean {
 }
 
 /**
+ * The profile that this tab had before it was reloaded or restored, or undefined when there is
+ * none or another tab holds it. A duplicated tab brings its original's choice along and finds it
+ * held.
+ */
+export async function claimBefore(): Promise<Claim | undefined> {
+  const before = sessionStorage.getItem(HERE)
+  if (before === null) return undefined
+  const existing = (await listProfiles()).map((entry) => entry.id)
+  // The page before a reload may still be on its way out, so its lock is waited for.
+  const options = reloaded() ? { signal: AbortSignal.timeout(PATIENCE_MS) } : { ifAvailable: true }
+  const held = await hold(before, options)
+  return held === undefined ? undefined : claimed(before, !existing.includes(before), held)
+}
+
+/** This tab forgets which profile it had: the next load asks again. */
+export function forgetClaim(): void {
+  sessionStorage.removeItem(HERE)
+}
+
+/**
  * This tab's profile: the one it had before a reload, else the first existing that no tab holds,
- * else a new one. A duplicated tab brings its original's choice along and finds it held.
+ * else a new one.
  */
 export async function claimProfile(): Promise<Claim> {
+  const before = await claimBefore()
+  if (before !== undefined) return before
   const existing = (await listProfiles()).map((entry) => entry.id)
-  const before = sessionStorage.getItem(HERE)
-  if (before !== null) {
-    // The page before a reload may still be on its way out, so its lock is waited for.
-    const options = reloaded()
-      ? { signal: AbortSignal.timeout(PATIENCE_MS) }
-      : { ifAvailable: true }
-    const held = await hold(before, options)
-    if (held !== undefined) return claimed(before, !existing.includes(before), held)
-  }
   for (const profile of existing) {
     const held = await hold(profile, { ifAvailable: true })
     if (held !== undefined) return claimed(profile, false, held)

@@ -18,6 +18,7 @@ import {
   ShowListEvent,
   SomebodyElseEvent,
   StartEvent,
+  VerifyEvent,
 } from './events.ts'
 import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
 import './welcome_screen.ts'
@@ -57,6 +58,7 @@ export class ChatApp extends SottoElement {
     on<DraftEvent>(DraftEvent.type, ({ room, text }) => this.#setDraft(room, text))
     on<SendEvent>(SendEvent.type, ({ room, text }) => this.#send(room, text))
     on<OpenPrivateEvent>(OpenPrivateEvent.type, (event) => this.#openPrivate(event))
+    on<VerifyEvent>(VerifyEvent.type, ({ user }) => this.#model?.verifyPerson(user))
     on<SeenEvent>(SeenEvent.type, ({ room }) => this.#model?.markRead(room))
     on<FailedMessageEvent>(FailedMessageEvent.type, ({ room, id, what }) =>
       what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id),
@@ -132,7 +134,7 @@ export class ChatApp extends SottoElement {
     if (this.panel === 'identity')
       return html`<identity-panel .me=${state.me} .keeper=${keeper} .door=${this.door}></identity-panel>`
     if (this.panel === 'handshake')
-      return html`<handshake-view .handshake=${state.handshake}></handshake-view>`
+      return html`<handshake-view .handshake=${state.handshake} .endpoint=${state.endpoint}></handshake-view>`
     return nothing
   }
 

@@ -54,6 +54,16 @@ export class SelectRoomEvent extends Ask {
   }
 }
 
+/** The person has compared this one's fingerprint with them. */
+export class VerifyEvent extends Ask {
+  static readonly type = 'sotto-verify'
+  readonly user: string
+  constructor(user: string) {
+    super(VerifyEvent.type)
+    this.user = user
+  }
+}
+
 /** On a narrow screen: from the conversation back to the list. */
 export class ShowListEvent extends Ask {
   static readonly type = 'sotto-show-list'
@@ -175,6 +185,7 @@ declare global {
     'sotto-somebody-else': SomebodyElseEvent
     'sotto-select-room': SelectRoomEvent
     'sotto-show-list': ShowListEvent
+    'sotto-verify': VerifyEvent
     'sotto-open-private': OpenPrivateEvent
     'sotto-send': SendEvent
     'sotto-draft': DraftEvent

@@ -1,4 +1,4 @@
-import type { HandshakeStep, HandshakeView as View } from '../chat/model.ts'
+import type { EndpointView, HandshakeStep, HandshakeView as View } from '../chat/model.ts'
 import { handshakeStyles } from './handshake_styles.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
 import { checkIcon, lockIcon } from './icons.ts'
@@ -20,6 +20,7 @@ const MODES = {
 @customElement('handshake-view')
 export class HandshakePanel extends SidePanel {
   @property({ attribute: false }) handshake: View | undefined
+  @property({ attribute: false }) endpoint: EndpointView | undefined
 
   protected override heading(): string {
     return 'Handshake'
@@ -31,6 +32,7 @@ export class HandshakePanel extends SidePanel {
       return html`<p class="waiting">There has been no handshake yet. It begins as soon as the endpoint answers, and you will see it here.</p>`
     return html`
       ${renderMode(handshake)}
+      ${this.endpoint ? renderEndpoint(this.endpoint) : nothing}
       ${renderFigures(handshake)}
       ${renderTimes(handshake)}
       <div class="heads"><span>You</span><span>Endpoint</span></div>
@@ -56,6 +58,19 @@ function renderMode({ mode, done }: View): Html {
     <p class="title">${words?.title ?? 'Beginning'}${done ? html` <span class="complete">${checkIcon()} complete</span>` : nothing}</p>
     <p class="soft small">${words?.text ?? 'The endpoint has not said yet whether this will be a full handshake or a resumed one.'}</p>
   </div>`
+}
+
+/** Whose key it is that the endpoint has just proved to own. */
+function renderEndpoint({ host, fingerprint, verified }: EndpointView): Html | typeof nothing {
+  if (fingerprint === '') return nothing
+  const known = verified
+    ? 'It is the one that your link names, or that you accepted.'
+    : 'Unverified: it is the one that this browser saw first. Compare it with whoever runs the endpoint.'
+  return html`<details class="endpoint">
+    <summary>Key of the endpoint <bdi>${host}</bdi>: ${verified ? 'verified' : 'unverified, as first seen'}</summary>
+    <code class="fingerprint">${grouped(fingerprint)}</code>
+    <p class="soft small">${known}</p>
+  </details>`
 }
 
 function renderFigures({ steps, ms }: View): Html {

@@ -25,7 +25,7 @@ interface Tree {
 }
 
 /** Stands for a value while the text is read; templates are ours and never hold it. */
-const HOLE = '\u0000'
+const HOLE = '\ue000'
 const ATTRIBUTE_PART = 1
 const CHILD_PART = 2
 const SVG = 'http://www.w3.org/2000/svg'

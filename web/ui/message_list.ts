@@ -38,7 +38,7 @@ export class MessageList extends SottoElement {
   #drawn: [first: number, last: number] = [0, 0]
   /** What stays in place on the screen when something above it changes its height. */
   #anchor: { id: string; top: number } | undefined
-  #shown: { room: RoomId; length: number; unread: number } | undefined
+  #shown: { room: RoomId; settled: number; unread: number } | undefined
   #heard: MessageView[] = []
   /** Where the view was: only moving up from there ends the following. */
   #top = 0
@@ -139,7 +139,9 @@ export class MessageList extends SottoElement {
   /** A new state of the same conversation. Items may have changed their state anywhere drawn. */
   #take(room: RoomView): void {
     const before = this.#shown
-    this.#shown = { room: room.room, length: room.length, unread: room.unread }
+    // What is still on its way out stands at the end, and moves when something comes before it.
+    const settled = room.length - (room.outgoing ?? 0)
+    this.#shown = { room: room.room, settled, unread: room.unread }
     this.#window.resize(room.length)
     if (this.following) this.#drawn = this.#lastPages()
     const [first, last] = this.#drawn
@@ -148,7 +150,7 @@ export class MessageList extends SottoElement {
       else this.#load(room, page)
     const unwatched = before === undefined || !this.following || document.hidden
     if (room.unread > 0 && unwatched && (before?.unread ?? 0) === 0) void this.#mark(room)
-    if (before !== undefined && room.length > before.length) void this.#hear(room, before.length)
+    if (before !== undefined && settled > before.settled) void this.#hear(room, before.settled)
   }
 
   #load(room: RoomView, page: number): void {
@@ -185,7 +187,7 @@ export class MessageList extends SottoElement {
 
   /** Gathers what came, and has it read out once a second. */
   async #hear(room: RoomView, from: number): Promise<void> {
-    const items = await this.model?.timeline(room.room, from, room.length)
+    const items = await this.model?.timeline(room.room, from, room.length - (room.outgoing ?? 0))
     if (this.room?.room !== room.room) return
     for (const item of items ?? []) if (item.kind === 'text' && !item.mine) this.#heard.push(item)
     if (this.#heard.length === 0) return

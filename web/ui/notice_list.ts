@@ -14,15 +14,23 @@ export class NoticeList extends SottoElement {
     return html`<div aria-live="polite" aria-relevant="additions">${shown.map((notice) => this.#renderNotice(notice))}</div>`
   }
 
-  #renderNotice({ id, kind, title, seen, advice }: Notice): Html {
+  #renderNotice({ id, kind, title, seen, advice, choices }: Notice): Html {
     return html`<section class="notice ${kind}" aria-label=${title}>
       ${kind === 'info' ? infoIcon() : warningIcon()}
       <div class="words">
         <h3>${title}</h3>
         ${seen === '' ? nothing : html`<p>${seen}</p>`}
         ${advice === '' ? nothing : html`<p><b>What to do:</b> ${advice}</p>`}
+        ${
+          choices.length === 0
+            ? nothing
+            : html`<div class="choices">${choices.map(
+                ({ choice, label, danger }) =>
+                  html`<button class="button ${danger ? 'danger' : ''}" type="button" @click=${() => this.dispatchEvent(new NoticeEvent(id, choice))}>${label}</button>`,
+              )}</div>`
+        }
       </div>
-      <button class="button quiet" type="button" @click=${() => this.dispatchEvent(new NoticeEvent(id))}>Dismiss</button>
+      ${choices.length > 0 ? nothing : html`<button class="button quiet" type="button" @click=${() => this.dispatchEvent(new NoticeEvent(id))}>Dismiss</button>`}
     </section>`
   }
 
@@ -73,6 +81,13 @@ export class NoticeList extends SottoElement {
         min-width: 0;
         font-size: var(--step-1);
         overflow-wrap: anywhere;
+      }
+
+      .choices {
+        display: flex;
+        flex-wrap: wrap;
+        gap: var(--s2);
+        margin-top: var(--s2);
       }
 
       h3 {

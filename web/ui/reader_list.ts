@@ -1,5 +1,6 @@
 import type { Reader, RoomView } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
+import { VerifyEvent } from './events.ts'
 import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
 import { chevronIcon, lockIcon } from './icons.ts'
 import { TRUST } from './people_list.ts'
@@ -28,10 +29,28 @@ export class ReaderList extends SottoElement {
           What you write here is encrypted on this device and opened only on the devices of these
           people. This list comes from the encryption itself, not from the server.
         </p>
-        <ul role="list" aria-label="Readers">${this.room.readers.map(renderReader)}</ul>
+        <ul role="list" aria-label="Readers">${this.room.readers.map((reader) => this.#renderReader(reader))}</ul>
         ${this.room.crypto === '' ? nothing : html`<p class="soft small crypto">${this.room.crypto}</p>`}
       </div>
     `
+  }
+
+  #renderReader(reader: Reader): Html {
+    const trust = reader.me ? 'This is you' : TRUST[reader.trust]
+    return html`<li class="reader">
+      <span class="avatar ${hue(reader.user)}" aria-hidden="true">${initial(reader.user)}</span>
+      <div>
+        <p><b><bdi>${reader.user}</bdi></b> <span class=${reader.trust === 'changed' ? 'problem' : 'soft'}>${trust}, ${plural(reader.devices, 'device')}</span></p>
+        <code class="fingerprint">${grouped(reader.fingerprint)}</code>
+        ${reader.me || reader.trust !== 'pinned' ? nothing : this.#renderVerify(reader.user)}
+      </div>
+    </li>`
+  }
+
+  #renderVerify(user: string): Html {
+    return html`<button class="verify" type="button" @click=${() => this.dispatchEvent(new VerifyEvent(user))}>
+      I compared these digits with ${user}
+    </button>`
   }
 
   #toggle(): void {
@@ -125,6 +144,23 @@ export class ReaderList extends SottoElement {
           font-weight: 600;
         }
 
+        & .verify {
+          min-height: 28px;
+          margin: 2px 0 0 -6px;
+          padding: 2px 6px;
+          border: 0;
+          border-radius: 6px;
+          background: none;
+          color: var(--accent);
+          font-size: var(--step-1);
+          text-align: start;
+          cursor: pointer;
+
+          &:hover {
+            background: var(--hover);
+          }
+        }
+
         & .fingerprint {
           max-width: 40ch;
           color: var(--ink-soft);
@@ -143,17 +179,6 @@ export class ReaderList extends SottoElement {
       }
     }
   `
-}
-
-function renderReader(reader: Reader): Html {
-  const trust = reader.me ? 'This is you' : TRUST[reader.trust]
-  return html`<li class="reader">
-    <span class="avatar ${hue(reader.user)}" aria-hidden="true">${initial(reader.user)}</span>
-    <div>
-      <p><b><bdi>${reader.user}</bdi></b> <span class=${reader.trust === 'changed' ? 'problem' : 'soft'}>${trust}, ${plural(reader.devices, 'device')}</span></p>
-      <code class="fingerprint">${grouped(reader.fingerprint)}</code>
-    </div>
-  </li>`
 }
 
 function whoReads({ readers, kind, title }: RoomView): string {

@@ -1,0 +1,241 @@
+/**
+ * Wires the browser, the chat and the screen: the only file that knows them all. What the first
+ * screen needs is here; the chat with its cryptography is loaded when somebody comes in.
+ */
+
+import type { BrowserProfile } from './chat/profile.ts'
+import { idbStorage } from './io/idb_storage.ts'
+import {
+  type Claim,
+  claimBefore,
+  claimNew,
+  claimThis,
+  forgetClaim,
+  heldProfiles,
+  takeOver,
+} from './io/locks.ts'
+import { askPersistence } from './io/persist.ts'
+import { forgetProfile, listProfiles, rememberProfile, wipedProfiles } from './io/profiles.ts'
+import { onWake } from './io/wake.ts'
+import { dialWebSocket } from './io/websocket.ts'
+import type { Bytes } from './protocol/bytes.ts'
+import { fromBase64url, hex } from './protocol/bytes.ts'
+import { SottoError } from './protocol/errors.ts'
+import type { Identity } from './protocol/identity.ts'
+import { normaliseName, skeleton } from './protocol/names.ts'
+import './ui/chat_app.ts'
+import type { Door, Entered, KeyFile, Making, ProfileView } from './ui/door.ts'
+
+const code = {
+  chat: () => import('./chat/chat.ts'),
+  profile: () => import('./chat/profile.ts'),
+  identity: () => import('./protocol/identity.ts'),
+  primitives: () => import('./protocol/web_primitives.ts'),
+}
+
+/** The endpoint's name when the relay can't be asked: the one it told last. */
+const HOST = 'sotto.host'
+
+/**
+ * The link's fragment, which no server ever sees: `k` is the SHA-256 of the endpoint's key,
+ * base64url; `r` the relay's address, when the page does not come from it.
+ */
+function link(): { readonly pin: Bytes | undefined; readonly relay: URL } {
+  const fields = new URLSearchParams(location.hash.slice(1))
+  const relay = new URL('.', fields.get('r') ?? location.href)
+  const key = fields.get('k')
+  if (key === null) return { pin: undefined, relay }
+  try {
+    const pin = fromBase64url(key)
+    if (pin.length === 32) return { pin, relay }
+  } catch {
+    // Said below.
+  }
+  throw new SottoError(
+    'bad_key',
+    'This link is damaged: the part that names the server’s key can’t be read. Copy the whole link again.',
+  )
+}
+
+async function hostName(relay: URL): Promise<string> {
+  try {
+    const { host } = (await (await fetch(new URL('sotto.json', relay))).json()) as { host: unknown }
+    if (typeof host !== 'string' || host === '') throw new TypeError('no host')
+    localStorage.setItem(HOST, host)
+    return host
+  } catch (cause) {
+    const known = localStorage.getItem(HOST)
+    if (known !== null) return known
+    throw new SottoError('unavailable', 'The server can’t be reached. Try again in a moment.', {
+      cause,
+    })
+  }
+}
+
+/** A person who came in, from the claim on their profile to goodbye. */
+async function open(claim: Claim, profile: BrowserProfile): Promise<Entered> {
+  const { pin, relay } = link()
+  const [{ Chat }, { webPrimitives }, host, identities] = await Promise.all([
+    code.chat(),
+    code.primitives(),
+    hostName(relay),
+    code.identity(),
+  ])
+  const socket = new URL('ws', relay)
+  socket.protocol = relay.protocol === 'http:' ? 'ws:' : 'wss:'
+  const chat = new Chat({
+    profile,
+    dial: dialWebSocket(socket.href),
+    host,
+    pin,
+    primitives: webPrimitives,
+    onWake,
+    log: (error) => console.error(error),
+  })
+  const leave = async (): Promise<void> => {
+    await chat.disconnect()
+    profile.storage.close()
+    claim.release()
+  }
+  const lost = Promise.withResolvers<void>()
+  claim.onTakeover = () => {
+    lost.resolve()
+    void leave()
+  }
+  let persistent = true
+  void askPersistence().then((answer) => {
+    persistent = answer.persistent
+  })
+  chat.connect()
+  return {
+    model: chat,
+    lost: lost.promise,
+    async leave() {
+      await leave()
+      forgetClaim()
+    },
+    keeper: {
+      get persistent() {
+        return persistent
+      },
+      publicPem: async () => identities.exportPublicPem(profile.identity),
+      async exportPem(passphrase) {
+        const pem = await identities.exportIdentityPem(profile.identity, passphrase)
+        await chat.backedUp()
+        return pem
+      },
+      async destroy() {
+        await profile.storage.destroy()
+        await forgetProfile(claim.profile)
+      },
+    },
+  }
+}
+
+/** Comes in with a profile that is there. */
+async function enter(claim: Claim): Promise<Entered> {
+  try {
+    const { loadProfile } = await code.profile()
+    const profile = await loadProfile(idbStorage(claim.profile))
+    if (profile === undefined)
+      throw new SottoError('bad_key', 'There is nothing left of this person in this browser.')
+    return await open(claim, profile)
+  } catch (error) {
+    claim.release()
+    forgetClaim()
+    throw error
+  }
+}
+
+/** Keys that were read from files and wait for a name. */
+const read = new WeakMap<KeyFile, Identity>()
+
+const door: Door = {
+  async resume() {
+    const claim = await claimBefore()
+    if (claim === undefined) return undefined
+    if (!claim.fresh) return enter(claim)
+    claim.release()
+    forgetClaim()
+    return undefined
+  },
+
+  async profiles() {
+    const [listed, held, wiped] = await Promise.all([
+      listProfiles(),
+      heldProfiles(),
+      wipedProfiles(),
+    ])
+    const gone = new Set(wiped.map(({ id }) => id))
+    const here = listed
+      .filter(({ id }) => !gone.has(id))
+      .map(({ id, user }): ProfileView => ({ id, user, state: held.has(id) ? 'held' : 'free' }))
+    return [...here, ...wiped.map(({ id, user }): ProfileView => ({ id, user, state: 'wiped' }))]
+  },
+
+  nameProblem(name) {
+    try {
+      normaliseName(name)
+      return ''
+    } catch (error) {
+      return error instanceof SottoError ? error.message : 'This name can’t be used.'
+    }
+  },
+
+  async readKey(pem, passphrase) {
+    const { importIdentityPem } = await code.identity()
+    const identity = await importIdentityPem(pem, passphrase === '' ? undefined : passphrase)
+    const key: KeyFile = { fingerprint: hex(identity.fingerprint) }
+    read.set(key, identity)
+    return key
+  },
+
+  async start(name, key, progress) {
+    const user = normaliseName(name)
+    const known = (await door.profiles()).find((one) => skeleton(one.user) === skeleton(user))
+    // Whoever types their own name again is who they were.
+    if (key === undefined && known?.state === 'free') return door.enter(known.id, false)
+    if (key === undefined && known?.state === 'held')
+      throw new SottoError(
+        'bad_name',
+        `${known.user} is open in another tab. Take over from it, or choose another name.`,
+      )
+    return make(user, key && read.get(key), progress)
+  },
+
+  async enter(profile, takesOver) {
+    const claim = takesOver ? await takeOver(profile) : await claimThis(profile)
+    if (claim !== undefined) return enter(claim)
+    throw new SottoError('refused', 'Another tab has just opened this person. You can take over.')
+  },
+}
+
+async function make(
+  user: string,
+  given: Identity | undefined,
+  progress: (step: Making) => void,
+): Promise<Entered> {
+  link()
+  progress('key')
+  const [{ generateIdentity }, { createProfile }] = await Promise.all([
+    code.identity(),
+    code.profile(),
+  ])
+  const identity = given ?? (await generateIdentity())
+  progress('store')
+  const claim = await claimNew()
+  try {
+    const storage = idbStorage(claim.profile)
+    const profile = await createProfile(storage, user, identity, given !== undefined)
+    await rememberProfile({ id: claim.profile, user, madeAt: Date.now() })
+    progress('open')
+    return await open(claim, profile)
+  } catch (error) {
+    claim.release()
+    forgetClaim()
+    throw error
+  }
+}
+
+const app = document.querySelector('sotto-app')
+if (app) app.door = door
