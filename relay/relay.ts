@@ -2,13 +2,13 @@ import {
   App,
   type HttpRequest,
   type HttpResponse,
-  type us_listen_socket,
   us_listen_socket_close,
   us_socket_local_port,
 } from 'uWebSockets.js'
 import { MAX_FRAME } from '../web/protocol/envelope.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { addressBytes, isLoopbackAddress, OriginTagger, originAllowed } from './origin.ts'
+import { listen } from './relay_listen.ts'
 import { loadPage } from './static.ts'
 import { answer, refuseUpgrade, type Site } from './static_answer.ts'
 import { SecurityHeaders } from './static_headers.ts'
@@ -139,26 +139,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       app.close()
     },
   }
-}
-
-function listen(
-  app: ReturnType<typeof App>,
-  address: string,
-  port: number,
-): Promise<us_listen_socket> {
-  return new Promise((resolve, reject) => {
-    app.listen(address, port, (socket) => {
-      if (socket) resolve(socket)
-      else
-        reject(
-          Object.assign(new Error(`port ${port} of ${address} is not free`), {
-            code: 'EADDRINUSE', // uWebSockets does not say why; this is nearly always it
-            address,
-            port,
-          }),
-        )
-    })
-  })
 }
 
 /** Whom the connection comes from; the word of a proxy is taken only when it runs on this machine. */
