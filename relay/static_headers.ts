@@ -6,7 +6,6 @@ export type Header = readonly [name: string, value: string]
 const MOST_HOSTS = 64
 const PERMISSIONS = [
   'accelerometer',
-  'bluetooth',
   'browsing-topics',
   'camera',
   'display-capture',

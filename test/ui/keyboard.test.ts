@@ -130,6 +130,27 @@ describe('the message box', () => {
     assert.equal(box().value, '/pm zed hello')
   })
 
+  it('belongs to the person who was clicked at once, before the conversation is there', async () => {
+    const { chat } = await inTheChat()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const open = chat.openPrivate.bind(chat)
+    chat.openPrivate = (user) => promise.then(() => open(user))
+    one('people-list [data-stop]').click()
+    await drawn()
+    assert.equal(one('chat-header h2').textContent, 'bob')
+    await type(box(), 'only you')
+    button('Send').click()
+    await type(box(), 'half a sen')
+    assert.deepEqual(chat.asked, [])
+    resolve()
+    await until(() => chat.asked.length === 2)
+    await drawn()
+    assert.deepEqual(chat.asked, ['private bob', 'send only you'])
+    assert.lengthOf(await chat.timeline(LOBBY, 0, 9), 0)
+    assert.equal(box().value, 'half a sen')
+    assert.equal(one('chat-header h2').textContent, 'bob')
+  })
+
   it('explains itself after /help, and does not send what only looks like a command', async () => {
     const { chat } = await inTheChat()
     await type(box(), '/help')

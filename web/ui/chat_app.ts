@@ -1,4 +1,4 @@
-import type { ChatState, Notice, RoomId } from '../chat/model.ts'
+import type { ChatModel, ChatState, Notice, RoomId, RoomView } from '../chat/model.ts'
 import type { Door, Entered, Making, ProfileView } from './door.ts'
 import { SottoElement } from './element.ts'
 import {
@@ -39,6 +39,7 @@ export class ChatApp extends SottoElement {
   @state() private selected: RoomId | undefined
   @state() private showsList = false
   @state() private panel: PanelName | undefined
+  @state() private opening: Opening | undefined
 
   #drafts = new Map<RoomId, string>()
   readonly #onChange = (): void => this.requestUpdate()
@@ -99,10 +100,11 @@ export class ChatApp extends SottoElement {
     const { entered } = this
     if (entered === undefined) return this.ready ? this.#renderWelcome() : nothing
     const { state } = entered.model
+    const room = this.#room(state)
     const blocking = state.notices.find((notice) => notice.blocking)
     return html`
-      <chat-screen .state=${state} .model=${entered.model} .selected=${this.#room(state)} .showsList=${this.showsList}
-        .draft=${this.#drafts.get(this.#room(state) ?? NO_ROOM) ?? ''} .problem=${this.problem}></chat-screen>
+      <chat-screen .state=${state} .model=${entered.model} .room=${room} .showsList=${this.showsList}
+        .draft=${(room && this.#drafts.get(room.room)) ?? ''} .problem=${this.problem}></chat-screen>
       ${blocking ? renderBlocking(blocking) : this.#renderDialog(entered, state)}
     `
   }
@@ -119,8 +121,10 @@ export class ChatApp extends SottoElement {
   }
 
   /** The conversation on the screen: the chosen one while it is there, else the lobby. */
-  #room({ rooms }: ChatState): RoomId | undefined {
-    return (rooms.find(({ room }) => room === this.selected) ?? rooms[0])?.room
+  #room({ rooms }: ChatState): RoomView | undefined {
+    if (this.opening !== undefined && this.opening.view.room === this.selected)
+      return this.opening.view
+    return rooms.find(({ room }) => room === this.selected) ?? rooms[0]
   }
 
   #renderWelcome(): Html {
@@ -216,6 +220,7 @@ export class ChatApp extends SottoElement {
     this.entered = undefined
     this.selected = undefined
     this.panel = undefined
+    this.opening = undefined
     this.showsList = false
     this.#drafts = new Map()
   }
@@ -247,7 +252,9 @@ export class ChatApp extends SottoElement {
   async #send(room: RoomId, text: string): Promise<void> {
     this.querySelector('chat-screen')?.followNewest()
     try {
-      await this.#model?.send(room, text)
+      const { opening } = this
+      const to = opening?.view.room === room ? await opening.room : room
+      await this.#model?.send(to, text)
     } catch (error) {
       // Nothing that was typed may be lost.
       if (!this.#drafts.get(room)) this.#setDraft(room, text)
@@ -256,15 +263,41 @@ export class ChatApp extends SottoElement {
   }
 
   async #openPrivate({ user, text }: OpenPrivateEvent): Promise<void> {
+    const model = this.#model
+    if (model === undefined) return
     this.problem = ''
-    const from = this.#model && this.#room(this.#model.state)
-    const room = await this.#model?.openPrivate(user).catch((error: unknown) => {
-      if (from !== undefined && text !== '') this.#setDraft(from, `/pm ${user} ${text}`)
+    const from = this.#room(model.state)?.room
+    const known = model.state.people.find((person) => person.user === user)?.room
+    if (known !== undefined) {
+      this.#select(known)
+      return text === '' ? undefined : this.#send(known, text)
+    }
+    // The screen changes at once: what is typed from now on is meant for this person alone.
+    const opening = opened(model, user)
+    this.opening = opening
+    this.#select(opening.view.room)
+    try {
+      if (text !== '') void this.#attempt(() => this.#send(opening.view.room, text))
+      this.#goOn(opening, await opening.room)
+    } catch (error) {
+      this.#goBack(opening, from, text)
       throw error
-    })
-    if (room === undefined) return
-    this.#select(room)
-    if (text !== '') await this.#send(room, text)
+    }
+  }
+
+  /** The conversation is there: the screen goes on with it, and with what has been typed. */
+  #goOn({ view: { room } }: Opening, real: RoomId): void {
+    this.#drafts.set(real, this.#drafts.get(room) ?? '')
+    if (this.selected === room) this.selected = real
+    if (this.opening?.view.room === room) this.opening = undefined
+  }
+
+  /** There is no such conversation. What was meant for one person never stands open to others. */
+  #goBack({ user, view: { room } }: Opening, from: RoomId | undefined, text: string): void {
+    const typed = text || this.#drafts.get(room)
+    if (this.opening?.view.room === room) this.opening = undefined
+    if (this.selected === room) this.selected = from
+    if (from !== undefined && typed) this.#setDraft(from, `/pm ${user} ${typed}`)
   }
 
   #focusBox(): void {
@@ -279,7 +312,30 @@ export class ChatApp extends SottoElement {
   `
 }
 
-const NO_ROOM = '' as RoomId
+/** A private conversation that the endpoint has been asked for. */
+interface Opening {
+  readonly user: string
+  readonly room: Promise<RoomId>
+  /** What stands on the screen meanwhile. */
+  readonly view: RoomView
+}
+
+function opened(model: ChatModel, user: string): Opening {
+  const view: RoomView = {
+    room: `opening ${user}` as RoomId,
+    kind: 'private',
+    title: user,
+    readers: [],
+    phase: 'joining',
+    text: `Opening a private conversation with ${user}…`,
+    unread: 0,
+    lastActivity: 0,
+    length: 0,
+    keepsHistory: true,
+    crypto: '',
+  }
+  return { user, room: model.openPrivate(user), view }
+}
 
 function renderBlocking(notice: Notice): Html {
   return html`<notice-dialog .notice=${notice}></notice-dialog>`

@@ -1,4 +1,4 @@
-import type { ChatModel, ChatState, RoomId, RoomView } from '../chat/model.ts'
+import type { ChatModel, ChatState, RoomView } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { css, customElement, type Html, html, nothing, property } from './html.ts'
 import { sign, warningIcon } from './icons.ts'
@@ -16,7 +16,8 @@ import './room_list.ts'
 export class ChatScreen extends SottoElement {
   @property({ attribute: false }) state: ChatState | undefined
   @property({ attribute: false }) model: ChatModel | undefined
-  @property({ attribute: false }) selected: RoomId | undefined
+  /** The conversation on the screen. */
+  @property({ attribute: false }) room: RoomView | undefined
   @property({ attribute: false }) draft = ''
   /** Where it is narrow: whether the list is on the screen instead of the conversation. */
   @property({ attribute: false }) showsList = false
@@ -34,13 +35,13 @@ export class ChatScreen extends SottoElement {
   override render(): Html | typeof nothing {
     const state = this.state
     if (state === undefined) return nothing
-    const room = state.rooms.find((one) => one.room === this.selected)
+    const { room } = this
     const elsewhere = state.rooms.reduce((sum, one) => sum + (one === room ? 0 : one.unread), 0)
     return html`<div class="frame ${this.showsList ? 'lists' : 'talks'}">
       <a class="skip" href="#message" @click=${this.#skip}>Skip to the conversation</a>
       <aside aria-label="Conversations and people">
         <h1 class="brand"><span class="wordmark">sotto</span>${sign()}</h1>
-        <nav aria-label="Conversations"><room-list .rooms=${state.rooms} .selected=${this.selected}></room-list></nav>
+        <nav aria-label="Conversations"><room-list .rooms=${state.rooms} .selected=${room?.room}></room-list></nav>
         <people-list .people=${state.people}></people-list>
       </aside>
       <main aria-label="Conversation">

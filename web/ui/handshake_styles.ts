@@ -95,10 +95,11 @@ export const handshakeStyles = css`
     .heads {
       position: sticky;
       z-index: 1;
-      top: 68px;
+      top: 60px;
       display: flex;
       justify-content: space-between;
-      margin-top: var(--s4);
+      margin-top: var(--s2);
+      padding: var(--s2) 0;
       background: var(--surface);
 
       & span {

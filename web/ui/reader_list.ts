@@ -183,6 +183,7 @@ export class ReaderList extends SottoElement {
 
 function whoReads({ readers, kind, title }: RoomView): string {
   const others = readers.filter(({ me }) => !me)
+  if (readers.length === 0) return 'Nobody can read this yet'
   if (others.length === 0) return 'Only you can read this so far'
   if (kind === 'private' && others.length === 1) return `Only ${title} and you can read this`
   return `${plural(readers.length, 'person', 'people')} can read this`
