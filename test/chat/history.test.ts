@@ -1,7 +1,7 @@
 import { History, SEGMENT, type StoredItem } from '../../web/chat/history.ts'
 import { openVault } from '../../web/chat/vault.ts'
 import { MemoryStorage } from '../support/memory_storage.ts'
-import { assert, describe, fails, it } from '../support/suite.ts'
+import { assert, describe, it } from '../support/suite.ts'
 
 const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
   'encrypt',
@@ -55,13 +55,13 @@ describe('a room’s history on the device', () => {
     const history = await History.open(storage, vault, 'r')
     await append(history, storage, items(0, 40 * SEGMENT + 3))
     const read: string[] = []
-    const counting = Object.assign(storage.copy(), {})
-    const original = counting.read.bind(counting)
-    counting.read = (name: string) => {
-      read.push(name)
-      return original(name)
+    const counting = storage.copy()
+    const original = counting.readMany.bind(counting)
+    counting.readMany = (names: readonly string[]) => {
+      read.push(...names)
+      return original(names)
     }
-    const again = await History.open(counting, vault, 'r')
+    const again = await History.open(counting, vault, 'r', 40 * SEGMENT + 3)
     assert.lengthOf(read, 2)
     assert.isArray(again.range(again.length - 50, again.length), 'the last ones come at once')
   })
@@ -81,6 +81,45 @@ describe('a room’s history on the device', () => {
     const sealed = await storage.read('log/r/000000')
     assert.notInclude(new TextDecoder('latin1').decode(sealed as Uint8Array), 'message')
     await storage.write(new Map([['log/s/000000', sealed]]))
-    await fails('crypto_failed', () => History.open(storage, vault, 's'))
+    const other = await History.open(storage, vault, 's')
+    assert.equal(other.length, 1)
+    assert.match((other.last as { text: string }).text, /no longer on this device/)
+  })
+
+  it('shows what was lost as lost, in its place, and goes on after it', async () => {
+    const storage = new MemoryStorage()
+    await append(await History.open(storage, vault, 'r'), storage, items(0, 3 * SEGMENT + 10))
+    await storage.write(
+      new Map<string, unknown>([
+        ['log/r/000001', undefined],
+        ['log/r/000003', Uint8Array.of(1, 2, 3)],
+      ]),
+    )
+    const history = await History.open(storage, vault, 'r', 3 * SEGMENT + 10)
+    assert.equal(history.length, 3 * SEGMENT + 10)
+    await append(history, storage, [item(9_999)])
+    const again = await History.open(storage, vault, 'r', history.length)
+    const all = await again.range(0, again.length)
+    const kinds = all.map(({ k }) => k).join('')
+    const lost = (n: number) => 's'.repeat(n)
+    const kept = (n: number) => 'm'.repeat(n)
+    assert.equal(kinds, kept(256) + lost(256) + kept(256) + lost(10) + kept(1))
+  })
+
+  it('is gone from the store and from memory once it was wiped', async () => {
+    const storage = new MemoryStorage()
+    const history = await History.open(storage, vault, 'r')
+    await append(history, storage, items(0, 600))
+    const changes = new Map<string, unknown>()
+    const adopt = await history.stageWipe(changes)
+    assert.equal(history.length, 600, 'nothing happens before the write')
+    await storage.write(changes)
+    adopt()
+    assert.deepEqual(await storage.keys(''), [])
+    assert.equal(history.length, 0)
+    assert.deepEqual(await history.range(0, 600), [])
+    assert.isTrue(history.has(item(1)), 'what comes a second time is still recognised')
+    await append(history, storage, items(600, 601))
+    assert.deepEqual(await (await History.open(storage, vault, 'r')).range(0, 9), [item(600)])
   })
 })

@@ -10,6 +10,9 @@ import type {
   Reader,
   RoomId,
   RoomView,
+  SearchHit,
+  SearchOptions,
+  SearchPage,
   TimelineItem,
 } from '../../web/chat/model.ts'
 import type {
@@ -213,6 +216,30 @@ export class ScriptedChat extends EventTarget implements ChatModel {
 
   async verifyPerson(user: string): Promise<void> {
     this.#ask(`verify ${user}`)
+  }
+
+  /** Finds what holds the query as it stands. */
+  async search(query: string, options: SearchOptions = {}): Promise<SearchPage> {
+    this.#ask(`search ${query}`)
+    const hits: SearchHit[] = []
+    for (const { room, length } of this.state.rooms)
+      for (const [place, item] of (await this.timeline(room, 0, length)).entries()) {
+        if (item.kind !== 'text' || !item.text.includes(query)) continue
+        const { id, from, mine, at, text } = item
+        const first = text.indexOf(query)
+        const ranges = [[first, first + query.length]] as const
+        hits.push({ room, place, id, from, mine, at, snippet: text, ranges })
+      }
+    return { hits: hits.toReversed().slice(0, options.limit), more: undefined }
+  }
+
+  async setHistory(id: RoomId, keep: boolean): Promise<void> {
+    this.#ask(`history ${keep ? 'on' : 'off'}`)
+    this.setRoom(id, { keepsHistory: keep })
+  }
+
+  async wipeHistory(id: RoomId | 'all'): Promise<void> {
+    this.#ask(`wipe ${id}`)
   }
 
   dismiss(notice: string): void {

@@ -15,6 +15,8 @@ import type {
   MessageId,
   Notice,
   RoomId,
+  SearchOptions,
+  SearchPage,
   TimelineItem,
 } from './model.ts'
 import { endpointChanged, notAccepted, personChanged, tampered, trouble } from './notice_texts.ts'
@@ -291,6 +293,30 @@ export class Chat extends EventTarget implements ChatModel {
   /** The two have compared their safety numbers. */
   async verifyPerson(user: string): Promise<void> {
     await (await this.#opened()).trust.verified(user)
+    this.#changed()
+  }
+
+  async search(query: string, options: SearchOptions = {}): Promise<SearchPage> {
+    const { rooms } = await this.#opened()
+    const { room } = options
+    const where = room === undefined ? rooms.all : [this.#room(room)]
+    const { search } = await import('./search.ts')
+    return search(
+      where.map(({ screen }) => screen.searchable),
+      query,
+      options,
+    )
+  }
+
+  async setHistory(room: RoomId, keep: boolean): Promise<void> {
+    await this.#opened()
+    await this.#room(room).setHistory(keep)
+  }
+
+  async wipeHistory(room: RoomId | 'all'): Promise<void> {
+    const { rooms } = await this.#opened()
+    const all = room === 'all' ? rooms.all : [this.#room(room)]
+    await Promise.all(all.map((one) => one.wipeHistory()))
     this.#changed()
   }
 

@@ -1,3 +1,5 @@
+import { SottoError } from '../protocol/errors.ts'
+import { SearchIndex } from './search_index.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
@@ -20,16 +22,22 @@ export type StoredItem =
 /** Items of one segment. A new message rewrites the last segment only. */
 export const SEGMENT = 256
 /** Segments that are kept open in memory. */
-const MOST_OPEN = 16
+const MOST_OPEN = 32
+
+const LOST =
+  'What stood here is no longer on this device: the browser has deleted it, or it was damaged.'
 
 const seenKey = (item: StoredItem): string =>
   item.k === 'm' ? `${item.from}/${item.device}/${item.id}` : `/${item.id}`
 
 /**
  * The messages of one room on this device, in sealed segments `log/<room>/<segment>`: opening a
- * room reads its last two, however long it is, and scrolling reads one at a time.
+ * room reads its last two, however long it is, and scrolling reads one at a time. What is missing
+ * or damaged is shown as lines that say so: the rest stays in its place.
  */
 export class History {
+  /** The words of the full segments: written with them, wiped with them. */
+  readonly index: SearchIndex
   readonly #storage: Storage
   readonly #vault: Vault
   readonly #prefix: string
@@ -42,18 +50,31 @@ export class History {
     this.#storage = storage
     this.#vault = vault
     this.#prefix = `log/${room}/`
+    this.index = new SearchIndex(storage, vault, room)
   }
 
-  /** Throws SottoError `crypto_failed` when the last segments are damaged. */
-  static async open(storage: Storage, vault: Vault, room: string): Promise<History> {
+  /** `length` as it was written with the room, if that is known: what lacks of it was lost. */
+  static async open(
+    storage: Storage,
+    vault: Vault,
+    room: string,
+    length?: number,
+  ): Promise<History> {
     const history = new History(storage, vault, room)
-    const last = (await storage.keys(history.#prefix)).at(-1)
-    if (last === undefined) return history
-    const segment = Number.parseInt(last.slice(history.#prefix.length), 36)
-    for (const recent of [segment - 1, segment].filter((n) => n >= 0))
-      for (const item of await history.#read(recent)) history.#note(item)
-    history.#length = segment * SEGMENT + (history.#open.get(segment)?.length ?? 0)
+    history.#length = length ?? (await history.#found())
+    const last = Math.floor((history.#length - 1) / SEGMENT)
+    const recent = await history.segments([last - 1, last].filter((n) => n >= 0))
+    history.remember([...recent.values()].flat())
     return history
+  }
+
+  /** Number of items by what is stored. */
+  async #found(): Promise<number> {
+    const key = (await this.#storage.keys(this.#prefix)).at(-1)
+    if (key === undefined) return 0
+    const segment = Number.parseInt(key.slice(this.#prefix.length), 36)
+    const items = await this.#unseal(segment, await this.#storage.read(key))
+    return segment * SEGMENT + (items?.length ?? 1)
   }
 
   /** Number of items. */
@@ -90,7 +111,17 @@ export class History {
     }
     const open = segments.map((n) => this.#open.get(n))
     if (open.every((part) => part !== undefined)) return cut(open)
-    return Promise.all(segments.map((n) => this.#read(n))).then(cut)
+    return this.segments(segments).then((parts) => cut([...parts.values()]))
+  }
+
+  /** Whole segments, in the order in which they were asked for. */
+  async segments(numbers: readonly number[]): Promise<Map<number, readonly StoredItem[]>> {
+    const found = new Map(numbers.map((n) => [n, this.#open.get(n)]))
+    const closed = numbers.filter((n) => found.get(n) === undefined)
+    const sealed = await this.#storage.readMany(closed.map((n) => this.#key(n)))
+    const opened = await Promise.all(closed.map((n, i) => this.#unseal(n, sealed[i])))
+    for (const [i, n] of closed.entries()) found.set(n, this.#whole(n, opened[i]))
+    return found as Map<number, readonly StoredItem[]>
   }
 
   /**
@@ -102,36 +133,78 @@ export class History {
     let length = this.#length
     for (const item of items) {
       const n = Math.floor(length / SEGMENT)
-      const before = changed.get(n) ?? (length % SEGMENT === 0 ? [] : await this.#read(n))
+      const before = changed.get(n) ?? (length % SEGMENT === 0 ? [] : await this.#segment(n))
       changed.set(n, [...before, item])
       length += 1
     }
     for (const [n, segment] of changed)
       changes.set(this.#key(n), await this.#vault.seal(this.#key(n), segment))
+    const full = [...changed].filter(([, segment]) => segment.length === SEGMENT)
+    const adoptIndex = await this.index.stage(
+      new Map(full.map(([n, segment]) => [n, texts(segment)])),
+      async (n) => texts(await this.#segment(n)),
+      changes,
+    )
     return () => {
       for (const [n, segment] of changed) this.#keep(n, segment)
-      for (const item of items) this.#note(item)
+      adoptIndex()
+      this.remember(items)
       this.#length = length
     }
   }
 
-  #note(item: StoredItem): void {
-    this.#seen.add(seenKey(item))
-    this.#ids.add(item.id)
+  /** Puts the deletion of everything into `changes`; call the result once it is written. */
+  async stageWipe(changes: Map<string, unknown>): Promise<() => void> {
+    for (const key of await this.#storage.keys(this.#prefix)) changes.set(key, undefined)
+    const adoptIndex = await this.index.stageWipe(changes)
+    return () => {
+      adoptIndex()
+      this.#open.clear()
+      this.#length = 0
+    }
+  }
+
+  /** Recognises these from now on when they come again, whether they are kept or not. */
+  remember(items: readonly StoredItem[]): void {
+    for (const item of items) {
+      this.#seen.add(seenKey(item))
+      this.#ids.add(item.id)
+    }
   }
 
   #key(segment: number): string {
     return this.#prefix + segment.toString(36).padStart(6, '0')
   }
 
-  async #read(segment: number): Promise<readonly StoredItem[]> {
-    const open = this.#open.get(segment)
+  async #segment(n: number): Promise<readonly StoredItem[]> {
+    return (await this.segments([n])).get(n) ?? []
+  }
+
+  /** Undefined when it is missing or damaged. */
+  async #unseal(n: number, sealed: unknown): Promise<readonly StoredItem[] | undefined> {
+    if (sealed === undefined) return undefined
+    try {
+      // Authenticated and written by us alone: its shape needs no second check.
+      return (await this.#vault.open(this.#key(n), sealed)) as readonly StoredItem[]
+    } catch (error) {
+      if (error instanceof SottoError && error.code === 'crypto_failed') return undefined
+      throw error
+    }
+  }
+
+  /** A segment with as many items as it must have; what was written meanwhile is newer. */
+  #whole(n: number, stored: readonly StoredItem[] = []): readonly StoredItem[] {
+    const open = this.#open.get(n)
     if (open !== undefined) return open
-    const key = this.#key(segment)
-    const sealed = await this.#storage.read(key)
-    // Authenticated and written by us alone: its shape needs no second check.
-    const items = (await this.#vault.open(key, sealed)) as readonly StoredItem[]
-    this.#keep(segment, items)
+    const due = Math.min(SEGMENT, this.#length - n * SEGMENT)
+    const lost = Array.from({ length: Math.max(0, due - stored.length) }, (_, i) => ({
+      k: 's' as const,
+      id: `lost-${n}-${stored.length + i}`,
+      text: LOST,
+      at: 0,
+    }))
+    const items = [...stored, ...lost].slice(0, Math.max(0, due))
+    if (due > 0) this.#keep(n, items)
     return items
   }
 
@@ -145,4 +218,8 @@ export class History {
       if (n !== newest && n !== segment) this.#open.delete(n)
     }
   }
+}
+
+function texts(segment: readonly StoredItem[]): (string | undefined)[] {
+  return segment.map((item) => (item.k === 'm' ? item.text : undefined))
 }

@@ -150,6 +150,42 @@ export interface HandshakeView {
   readonly transcript: string
 }
 
+/** A message that a search has found. */
+export interface SearchHit {
+  readonly room: RoomId
+  /** Its place in the room's timeline, as it was at the time of the search. */
+  readonly place: number
+  readonly id: MessageId
+  readonly from: string
+  readonly mine: boolean
+  readonly at: number
+  /** Plain text around the first match, on one line. */
+  readonly snippet: string
+  /** Begins and ends of the matches within `snippet`, in UTF-16 units. */
+  readonly ranges: readonly (readonly [from: number, to: number])[]
+}
+
+/** How far a search has come in each room. */
+export type SearchPlace = ReadonlyMap<RoomId, number>
+
+export interface SearchOptions {
+  /** Hits at most; 50 unless it is given. */
+  readonly limit?: number
+  /** Only in this room. */
+  readonly room?: RoomId | undefined
+  /** Goes on where another page of the same query ended. */
+  readonly after?: SearchPlace | undefined
+  /** Ends the search: it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SearchPage {
+  /** Newest first. */
+  readonly hits: readonly SearchHit[]
+  /** For {@link SearchOptions.after}; undefined when there are no more hits. */
+  readonly more: SearchPlace | undefined
+}
+
 /** What a screen may ask for. Implemented by `Chat`; 'change' is dispatched on every new state. */
 export interface ChatModel extends EventTarget {
   readonly state: ChatState

@@ -1,9 +1,10 @@
 import { equal, hex } from '../protocol/bytes.ts'
 import type { StoredItem } from './history.ts'
-import type { MessageId, MessageView, RoomId, RoomView, SystemView, TimelineItem } from './model.ts'
+import type { MessageId, MessageView, RoomId, RoomView, TimelineItem } from './model.ts'
 import type { OutboxEntry } from './outbox.ts'
 import type { RoomDeps } from './room_deps.ts'
 import type { RoomStore } from './room_store.ts'
+import type { Searchable } from './search.ts'
 
 /** What the screen has to know of a room besides what is stored. */
 export interface Situation {
@@ -16,9 +17,6 @@ export interface Situation {
   readonly crypto: string
 }
 
-/** System lines that are not stored, such as who came and went. */
-const MOST_PASSING = 500
-
 /**
  * A room as the screen sees it: the stored messages, between them what passes by, and at the end
  * what is still on its way out.
@@ -26,8 +24,6 @@ const MOST_PASSING = 500
 export class RoomScreen {
   readonly #store: RoomStore
   readonly #deps: RoomDeps
-  /** Sorted by `before`, the number of stored items that stand in front. */
-  #passing: { readonly before: number; readonly item: SystemView }[] = []
   #count = 0
 
   constructor(store: RoomStore, deps: RoomDeps) {
@@ -37,16 +33,14 @@ export class RoomScreen {
 
   /** Shows a line at the end of the room, as long as this page lasts. */
   announce(text: string): void {
-    const item = { kind: 'system', id: `now-${this.#count++}`, text, at: this.#deps.clock.now() }
-    this.#passing = [
-      ...this.#passing,
-      { before: this.#store.history.length, item: item as SystemView },
-    ].slice(-MOST_PASSING)
+    const { history, passing } = this.#store
+    const at = this.#deps.clock.now()
+    passing.add(history.length, [{ k: 's', id: `now-${this.#count++}`, text, at }])
   }
 
   get length(): number {
-    const { history, outbox } = this.#store
-    return history.length + this.#passing.length + outbox.entries.length
+    const { history, outbox, passing } = this.#store
+    return history.length + passing.length + outbox.entries.length
   }
 
   /** Items [from, to), at once when they are at hand. */
@@ -55,35 +49,35 @@ export class RoomScreen {
     to: number,
     situation: Situation,
   ): readonly TimelineItem[] | Promise<readonly TimelineItem[]> {
-    const { history, outbox } = this.#store
-    const settled = history.length + this.#passing.length
+    const { history, outbox, passing } = this.#store
+    const settled = history.length + passing.length
     const tail = outbox.entries
       .slice(Math.max(0, from - settled), Math.max(0, to - settled))
       .map((entry) => this.#sending(entry, situation))
-    const first = this.#storedBefore(Math.min(from, settled))
-    const last = this.#storedBefore(Math.min(to, settled))
-    const passing = this.#passing.slice(
-      Math.min(from, settled) - first,
-      Math.min(to, settled) - last,
-    )
+    const first = passing.storedBefore(Math.min(from, settled))
+    const last = passing.storedBefore(Math.min(to, settled))
+    const lines = passing.slice(Math.min(from, settled) - first, Math.min(to, settled) - last)
     const merge = (stored: readonly StoredItem[]): TimelineItem[] => [
-      ...interleave(stored.map(toView), first, passing),
+      ...interleave(stored, first, lines).map(toView),
       ...tail,
     ]
     const stored = history.range(first, last)
     return stored instanceof Promise ? stored.then(merge) : merge(stored)
   }
 
-  /** How many stored items stand before place `index` of the timeline. */
-  #storedBefore(index: number): number {
-    let low = 0
-    let high = this.#passing.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#passing[middle]?.before ?? 0) + middle < index) low = middle + 1
-      else high = middle
+  /** The room as a search sees it, at this moment. */
+  get searchable(): Searchable {
+    const { id, history, passing } = this.#store
+    const lines = passing.slice(0, passing.length)
+    return {
+      room: id as RoomId,
+      history,
+      placeOf: (n) => passing.placeOf(n),
+      storedBefore: (place) => passing.storedBefore(Math.min(place, history.length + lines.length)),
+      unkept: lines.flatMap(({ before, item }, i) =>
+        item.k === 'm' ? [{ place: before + i, item }] : [],
+      ),
     }
-    return index - low
   }
 
   #sending(entry: OutboxEntry, { online, acked }: Situation): MessageView {
@@ -123,6 +117,7 @@ export class RoomScreen {
       length: this.length,
       outgoing: this.#store.outbox.entries.length,
       crypto: situation.crypto,
+      keepsHistory: meta.keeps,
     }
   }
 
@@ -149,11 +144,11 @@ function toView(item: StoredItem): TimelineItem {
 
 /** Puts passing lines between stored ones, of which `first` is the number of the first. */
 function interleave(
-  stored: readonly TimelineItem[],
+  stored: readonly StoredItem[],
   first: number,
-  passing: readonly { readonly before: number; readonly item: SystemView }[],
-): TimelineItem[] {
-  const out: TimelineItem[] = []
+  passing: readonly { readonly before: number; readonly item: StoredItem }[],
+): StoredItem[] {
+  const out: StoredItem[] = []
   let next = 0
   stored.forEach((item, i) => {
     for (let line = passing[next]; line && line.before <= first + i; line = passing[++next])

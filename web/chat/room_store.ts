@@ -4,6 +4,7 @@ import { ChainLog } from './forks.ts'
 import { History, type StoredItem } from './history.ts'
 import type { RoomState } from './mls.ts'
 import { Outbox, type OutboxEntry } from './outbox.ts'
+import { Passing } from './passing.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
@@ -40,6 +41,10 @@ export interface Meta {
   readonly received: number
   /** Milliseconds since 1970 of the last message. */
   readonly lastAt: number
+  /** Whether messages are kept on this device, or shown in this session only. */
+  readonly keeps: boolean
+  /** Items in the history, so that lost ones are noticed. */
+  readonly items: number
   readonly alarm: Alarm | null
   /** Why the group state was given up and is being made anew, for people; else empty. */
   readonly repair: string
@@ -104,6 +109,8 @@ export class RoomStore {
   readonly history: History
   readonly outbox: Outbox
   readonly chains: ChainLog
+  /** What is shown and not stored. */
+  readonly passing = new Passing()
   readonly #storage: Storage
   readonly #vault: Vault
   #meta: Meta
@@ -148,10 +155,11 @@ export class RoomStore {
     const [meta, group, pending, read] = await storage.readMany(keys)
     const unseal = async (key: string, sealed: unknown): Promise<unknown> =>
       sealed === undefined ? null : vault.open(`${key}/${id}`, sealed)
+    const known = (await unseal('room', meta)) as Meta | null
     return new RoomStore(storage, vault, id, {
-      history: await History.open(storage, vault, id),
+      history: await History.open(storage, vault, id, known?.items),
       outbox: await Outbox.open(storage, vault, id),
-      meta: ((await unseal('room', meta)) as Meta | null) ?? newMeta(fallback),
+      meta: known ?? newMeta(fallback),
       encoded: (await unseal('group', group).catch(() => null)) as StoredGroup | null,
       pending: (await unseal('pending', pending).catch(() => null)) as Pending | null,
       read: typeof read === 'number' ? read : 0,
@@ -206,9 +214,12 @@ export class RoomStore {
     const changes = new Map<string, unknown>(change.others)
     const group = change.group
     const readers = group ? { readers: codec.readers(group.state) } : {}
-    const meta = { ...this.#meta, ...change.meta, ...readers }
+    const items = change.items ?? []
+    const keeps = this.#meta.keeps
+    const length = this.history.length + (keeps ? items.length : 0)
+    const meta = { ...this.#meta, ...change.meta, ...readers, items: length }
     const adopt = [
-      await this.history.stage(change.items ?? [], changes),
+      await this.history.stage(keeps ? items : [], changes),
       await this.chains.stage(change.links ?? [], changes),
       await this.outbox.stage(change.replaced ?? [], change.removed ?? [], changes),
     ]
@@ -226,9 +237,30 @@ export class RoomStore {
     if (change.pending !== undefined) await this.#put(changes, 'pending', change.pending)
     await this.#storage.write(changes)
     for (const done of adopt) done()
+    if (!keeps) this.#pass(items)
     this.#meta = meta
     if (group !== undefined) this.#group = group
     if (change.pending !== undefined) this.#pending = change.pending
+  }
+
+  /** Shows what is not kept, as long as this page lasts. */
+  #pass(items: readonly StoredItem[]): void {
+    this.passing.add(this.history.length, items)
+    this.history.remember(items)
+  }
+
+  /** Deletes the messages, on the screen too. What is on its way out stays. */
+  async wipe(): Promise<void> {
+    const read = this.#meta.received
+    const meta = { ...this.#meta, items: 0 }
+    const changes = new Map<string, unknown>([[`read/${this.id}`, read]])
+    const adopt = await this.history.stageWipe(changes)
+    await this.#put(changes, 'room', meta)
+    await this.#storage.write(changes)
+    adopt()
+    this.passing.clear()
+    this.#meta = meta
+    this.#read = read
   }
 
   async #put(changes: Map<string, unknown>, name: string, value: unknown): Promise<void> {
@@ -244,6 +276,8 @@ function newMeta(fallback: Pick<Meta, 'kind' | 'peer'>): Meta {
     from: 0,
     received: 0,
     lastAt: 0,
+    keeps: true,
+    items: 0,
     alarm: null,
     repair: '',
     readers: [],

@@ -173,6 +173,16 @@ export class RoomSync {
     this.#deps.changed()
   }
 
+  /** Whether messages are kept from now on. */
+  setHistory(keep: boolean): Promise<void> {
+    return this.#locally(() => this.#commit({ meta: { keeps: keep } }))
+  }
+
+  /** Deletes the room's messages from this device. */
+  wipeHistory(): Promise<void> {
+    return this.#locally(() => this.store.wipe())
+  }
+
   /** The person has decided about a changed key, or to go on after an alarm. */
   calm(): Promise<void> {
     return this.#locally(async () => {

@@ -79,6 +79,11 @@ export class Rooms {
     for (const room of this.#rooms.values()) room.poke()
   }
 
+  /** All of them, in no order. */
+  get all(): RoomSync[] {
+    return [...this.#rooms.values()]
+  }
+
   /** The endpoint is another one by the person's decision: every group is made or joined anew. */
   async startOver(): Promise<void> {
     for (const room of this.#rooms.values()) await room.startOver()

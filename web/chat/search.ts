@@ -1,0 +1,188 @@
+import { type History, SEGMENT, type StoredItem } from './history.ts'
+import type { RoomId, SearchHit, SearchOptions, SearchPage, SearchPlace } from './model.ts'
+import { everywhere, has, type Needles, needles } from './search_part.ts'
+import { match, parseQuery, type Range, type Term } from './search_words.ts'
+
+/** Hits of one page unless the caller says otherwise. */
+const LIMIT = 50
+/** UTF-16 units of a snippet, and how many of these may stand before the first match. */
+const SNIPPET = 160
+const LEAD = 40
+/** Segments that are read together at most; the first is read alone. */
+const MOST_READ = 16
+
+type Message = Extract<StoredItem, { k: 'm' }>
+
+/** One room as a search sees it. Places are those of its timeline. */
+export interface Searchable {
+  readonly room: RoomId
+  readonly history: History
+  /** The place of stored item `n`, and how many stored items stand before a place. */
+  placeOf(n: number): number
+  storedBefore(place: number): number
+  /** Messages that are not kept, oldest first. */
+  readonly unkept: readonly { readonly place: number; readonly item: Message }[]
+}
+
+interface Found {
+  readonly place: number
+  readonly item: Message
+  readonly ranges: readonly Range[]
+}
+
+/**
+ * Searches rooms for messages that meet all words of a query, the last of which may be unfinished.
+ * Newest first: in a room by place, between rooms by the time of the message. Reads of each room
+ * what it needs and no more. Rejects with the signal's reason when it is aborted.
+ */
+export async function search(
+  rooms: readonly Searchable[],
+  query: string,
+  { limit = LIMIT, signal = new AbortController().signal, after }: SearchOptions,
+): Promise<SearchPage> {
+  const terms = parseQuery(query)
+  if (terms.length === 0) return { hits: [], more: undefined }
+  const asked = { terms, needles: needles(terms), signal }
+  const heads = await Promise.all(
+    rooms.map((room) => Stream.begin(room, asked, after?.get(room.room))),
+  )
+  const hits: SearchHit[] = []
+  while (hits.length < limit) {
+    signal.throwIfAborted()
+    const newest = newestOf(heads)
+    if (newest?.head === undefined) break
+    hits.push(toHit(newest.room.room, newest.head))
+    await newest.next()
+  }
+  const more: SearchPlace = new Map(heads.map(({ room, below }) => [room.room, below]))
+  return { hits, more: newestOf(heads) === undefined ? undefined : more }
+}
+
+function newestOf(streams: readonly Stream[]): Stream | undefined {
+  let newest: Stream | undefined
+  for (const stream of streams)
+    if (stream.head && (newest?.head === undefined || stream.head.item.at > newest.head.item.at))
+      newest = stream
+  return newest
+}
+
+interface Asked {
+  readonly terms: readonly Term[]
+  readonly needles: Needles
+  readonly signal: AbortSignal
+}
+
+/** What one room has found, one by one. */
+class Stream {
+  readonly room: Searchable
+  /** Found and not yet taken; undefined at the end. */
+  head: Found | undefined
+  /** All that was taken stands at this place or after it. */
+  below: number
+  readonly #found: AsyncGenerator<Found>
+
+  private constructor(room: Searchable, asked: Asked, below: number) {
+    this.room = room
+    this.below = below
+    this.#found = inRoom(room, asked, below)
+  }
+
+  static async begin(room: Searchable, asked: Asked, below: number | undefined): Promise<Stream> {
+    const stream = new Stream(room, asked, below ?? Number.MAX_SAFE_INTEGER)
+    await stream.#step()
+    return stream
+  }
+
+  async next(): Promise<void> {
+    if (this.head !== undefined) this.below = this.head.place
+    await this.#step()
+  }
+
+  async #step(): Promise<void> {
+    const { value } = await this.#found.next()
+    this.head = value ?? undefined
+  }
+}
+
+/** Messages of a room that meet the terms, from below a place downwards. */
+async function* inRoom(room: Searchable, asked: Asked, below: number): AsyncGenerator<Found> {
+  const passing = room.unkept
+    .filter(({ place }) => place < below)
+    .flatMap(({ place, item }): Found[] => {
+      const ranges = match(item.text, asked.terms)
+      return ranges === undefined ? [] : [{ place, item, ranges }]
+    })
+  const end = Math.min(room.history.length, room.storedBefore(below))
+  for await (const [n, item] of stored(room.history, asked, end)) {
+    const ranges = match(item.text, asked.terms)
+    if (ranges === undefined) continue
+    const place = room.placeOf(n)
+    for (let last = passing.at(-1); last && last.place > place; last = passing.at(-1)) {
+      yield last
+      passing.pop()
+    }
+    yield { place, item, ranges }
+  }
+  yield* passing.reverse()
+}
+
+/** Stored messages before `end` that may meet the query, newest first. */
+async function* stored(
+  history: History,
+  { needles, signal }: Asked,
+  end: number,
+): AsyncGenerator<readonly [number, Message]> {
+  const most = Math.floor(end / SEGMENT)
+  const partly = end % SEGMENT === 0 ? [] : [{ segment: most, places: undefined }]
+  // The newest segment has no part yet, and one that is cut off by `end` is at hand as a rule.
+  let batch: { readonly segment: number; readonly places: Uint32Array | undefined }[] = [...partly]
+  let wanted = 1
+  const read = async () => {
+    const segments = await history.segments(batch.map(({ segment }) => segment))
+    signal.throwIfAborted()
+    const messages = batch.flatMap(({ segment, places = everywhere() }) =>
+      [...(segments.get(segment) ?? []).entries()]
+        .filter(([i]) => has(places, i) && segment * SEGMENT + i < end)
+        .flatMap(([i, item]) => (item.k === 'm' ? [[segment * SEGMENT + i, item] as const] : []))
+        .toReversed(),
+    )
+    batch = []
+    wanted = Math.min(MOST_READ, wanted * 2)
+    return messages
+  }
+  if (batch.length > 0) yield* await read()
+  for await (const candidate of history.index.candidates(needles, most, signal)) {
+    batch.push(candidate)
+    if (batch.length === wanted) yield* await read()
+  }
+  yield* await read()
+}
+
+function toHit(room: RoomId, { place, item, ranges }: Found): SearchHit {
+  const { id, from, mine, at, text } = item
+  return { room, place, id: id as SearchHit['id'], from, mine, at, ...snippet(text, ranges) }
+}
+
+/** The part of a text around its first match, on one line, and where the matches are in it. */
+export function snippet(
+  text: string,
+  ranges: readonly Range[],
+): Pick<SearchHit, 'snippet' | 'ranges'> {
+  const first = ranges[0]?.[0] ?? 0
+  const start = text.length <= SNIPPET ? 0 : boundary(text, Math.max(0, first - LEAD))
+  const end = boundary(text, Math.min(text.length, start + SNIPPET))
+  const before = start > 0 ? '…' : ''
+  const cut = text.slice(start, end).replace(/\s/g, ' ')
+  const shift = before.length - start
+  const inside = ranges.filter(([from]) => from >= start && from < end)
+  return {
+    snippet: before + cut + (end < text.length ? '…' : ''),
+    ranges: inside.map(([from, to]) => [from + shift, Math.min(to, end) + shift]),
+  }
+}
+
+/** Not within a surrogate pair. */
+function boundary(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  return code >= 0xdc00 && code <= 0xdfff ? at + 1 : at
+}
