@@ -135,6 +135,8 @@ export class Trunk {
   }
 
   #beat(): void {
+    // While we do not read, silence says nothing about the other side.
+    if (this.#stream.isPaused()) this.#heard = performance.now()
     if (this.#beaten && performance.now() - this.#heard > this.#silence) {
       this.#stream.destroy()
       this.#lost('silent for too long')

@@ -93,6 +93,8 @@ export class SecuredStream extends Duplex {
   }
 
   async #tick(): Promise<void> {
+    // While nobody reads from us, answers to our pings can't be heard.
+    if (this.#wanted) return
     const state = await this.#session.tick().catch(() => 'dead' as const)
     if (state === 'dead')
       this.destroy(new SottoError('timeout', 'The other side of the trunk is silent.'))

@@ -12,7 +12,7 @@ import {
   MAX_FRAME,
   TRUNK,
 } from '../../web/protocol/envelope.ts'
-import { portOf, ScriptedEndpoint, Stand, TabSocket } from '../support/relay_stand.ts'
+import { portOf, Queue, ScriptedEndpoint, Stand, TabSocket } from '../support/relay_stand.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 
 describe('a relay between tabs and an endpoint', () => {
@@ -177,6 +177,34 @@ describe('a relay whose endpoint goes away', () => {
     })
     assert.equal(reason, 'silent for too long')
     server.close()
+  })
+
+  it('does not take its own pause for the silence of the other side', async () => {
+    const endpoint = await ScriptedEndpoint.listen()
+    const socket = await dialTrunk(
+      { host: '127.0.0.1', port: endpoint.port },
+      new AbortController().signal,
+    )
+    const times = { beat: 5, silence: 20 }
+    const messages = new Queue<number>()
+    const trunk = new Trunk(
+      socket,
+      { message: ({ id }) => messages.put(id), closed: () => undefined },
+      times,
+    )
+    const other = await endpoint.trunks.next()
+    other.send(TRUNK.data, 0)
+    other.send(TRUNK.data, 1)
+    await messages.next()
+    trunk.pause()
+    for (const end = performance.now() + 100; performance.now() < end; )
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    assert.isFalse(trunk.closed)
+    other.send(TRUNK.data, 2)
+    trunk.resume()
+    assert.equal(await messages.next(), 2)
+    trunk.close()
+    await endpoint.close()
   })
 
   it('says which port is taken', async () => {
