@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { steadyPort } from './ports.ts'
 
 const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
@@ -95,7 +96,7 @@ class Part {
       {
         env: { ...process.env, ...this.#env },
         // The channel: a part ends by itself when the test's process is gone.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       },
     )
     this.#child = child
@@ -201,9 +202,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 
   try {
-    const { port: endpointPort, trunk = 0, fingerprint = '' } = await startEndpoint(0, 0)
+    const {
+      port: endpointPort,
+      trunk = 0,
+      fingerprint = '',
+    } = await startEndpoint(await steadyPort(), await steadyPort())
     const dialled = recorder === undefined ? trunk : await recorder.listen(trunk)
-    const { port: relayPort } = await startRelay(0, dialled)
+    const { port: relayPort } = await startRelay(await steadyPort(), dialled)
     const pin = Buffer.from(fingerprint, 'hex').toString('base64url')
     return {
       pageUrl: `http://localhost:${relayPort}/#k=${pin}`,

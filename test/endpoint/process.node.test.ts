@@ -1,0 +1,280 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  anIdentity,
+  BarePeer,
+  enter,
+  msgId,
+  sealed,
+  shakeHands,
+  tcpLine,
+} from '../support/bare_peer.ts'
+import { steadyPort } from '../support/ports.ts'
+import { portOf } from '../support/relay_stand.ts'
+import { type Stack, startStack } from '../support/stack.ts'
+import { after, afterEach, assert, before, beforeEach, describe, it } from '../support/suite.ts'
+
+const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
+
+interface Ran {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** A command as a person types it. */
+class Command {
+  readonly child: ChildProcess
+  readonly done: Promise<Ran>
+  out = ''
+  err = ''
+  readonly #watchers = new Set<() => void>()
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CLI, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stdout?.on('data', (chunk: Buffer) => {
+      this.out += chunk
+      for (const look of this.#watchers) look()
+    })
+    this.child.stderr?.on('data', (chunk: Buffer) => {
+      this.err += chunk
+    })
+    this.done = once(this.child, 'close').then(([code]) => {
+      for (const look of this.#watchers) look()
+      return { code: code as number | null, out: this.out, err: this.err }
+    })
+  }
+
+  /** Resolves when standard output matches; rejects when the command ends before. */
+  says(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = pattern.exec(this.out)
+        if (found !== null) resolve(found)
+        else if (this.child.exitCode !== null) reject(new Error(`ended: ${this.out}${this.err}`))
+      }
+      this.#watchers.add(look)
+      look()
+    })
+  }
+}
+
+const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ran> =>
+  new Command(args, env).done
+
+describe('sotto at a terminal', () => {
+  let dir: string
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'sotto-cli-'))
+  })
+  afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+  const free = () => ['--port', '0', '--trunk-port', '0', '--data', join(dir, 'data')]
+
+  it('says which setting is wrong and how it should be, and ends with 2', async () => {
+    const cases: readonly [string[], Record<string, string>, RegExp][] = [
+      [['relay', '--port', '70000'], {}, /--port.*70000.*0 to 65535/s],
+      [['relay'], { SOTTO_PORT: 'many' }, /'many' from env 'SOTTO_PORT'/],
+      [['endpoint', '--lobby-absence', 'long'], {}, /90s, 15m, 24h or 7d/],
+      [['endpoint', '--keep-days', '-3'], {}, /from 0 \(for ever\)/],
+      [['endpoint', '--host', 'a b'], {}, /such as localhost/],
+      [['endpoint', '--log', 'loud'], {}, /debug, info/],
+      [['endpoint', '--relay-key', 'ab'], {}, /64 hex digits/],
+      [['endpoint', '--serverpassword', 'x'], {}, /unknown option/],
+      [['relay', '--page', join(dir, 'none')], {}, /npm run build/],
+      [['chat'], {}, /--name/],
+      [['dance'], {}, /unknown command/],
+    ]
+    for (const [args, env, says] of cases) {
+      const { code, err } = await run(args, env)
+      assert.match(err, says)
+      assert.equal(code, 2, err)
+    }
+  })
+
+  it('says which port is in use', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const taken = String(portOf(server))
+    const ends = await Promise.all([
+      run(['endpoint', ...free(), '--port', taken]),
+      run(['endpoint', ...free(), '--trunk-port', taken, '--data', join(dir, 'other')]),
+      run(['relay', '--port', taken, '--page', dir]),
+    ])
+    server.close()
+    for (const { code, err } of ends) {
+      assert.equal(code, 1)
+      assert.include(err, `Port ${taken} on 127.0.0.1 is in use`)
+      assert.notInclude(err, ' at ')
+    }
+  })
+
+  it('makes the endpoint’s key on first start, for its user alone, and keeps it', async () => {
+    const prints: string[] = []
+    for (let i = 0; i < 2; i++) {
+      const command = new Command(['endpoint', ...free()])
+      const [, print = ''] = await command.says(/"fingerprint":"([0-9a-f]{64})"/)
+      prints.push(print)
+      command.child.kill('SIGTERM')
+      assert.equal((await command.done).code, 0)
+    }
+    assert.equal(prints[0], prints[1])
+    for (const file of ['endpoint_key.pem', 'log_key.pem'])
+      assert.equal(statSync(join(dir, 'data', file)).mode & 0o777, 0o600)
+    assert.equal(statSync(join(dir, 'data')).mode & 0o777, 0o700)
+  })
+
+  it('refuses a key that others can read, or that is none', async () => {
+    const first = new Command(['endpoint', ...free()])
+    await first.says(/listening/)
+    first.child.kill('SIGTERM')
+    await first.done
+    const file = join(dir, 'data', 'endpoint_key.pem')
+    chmodSync(file, 0o640)
+    const readable = await run(['endpoint', ...free()])
+    assert.equal(readable.code, 1)
+    assert.match(readable.err, /Others can read .*chmod 600/)
+    chmodSync(file, 0o600)
+    writeFileSync(file, readFileSync(file, 'utf8').slice(0, 300))
+    const damaged = await run(['endpoint', ...free()])
+    assert.equal(damaged.code, 1)
+    assert.match(damaged.err, /can’t be used.*from a backup/)
+    assert.notInclude(damaged.err, 'MII')
+  })
+
+  it('starts both parts with one command, restarts a killed one, and stops both', async () => {
+    const [page, peers, trunk] = await Promise.all([steadyPort(), steadyPort(), steadyPort()])
+    const ports = ['--port', `${page}`, '--endpoint-port', `${peers}`, '--trunk-port', `${trunk}`]
+    const command = new Command(['start', ...ports, '--data', join(dir, 'data')])
+    const [, link = ''] = await command.says(/(http:\/\/localhost:\d+\/)#k=[A-Za-z0-9_-]{43}/)
+    assert.equal((await fetch(`${link}sotto.json`)).status, 200)
+    const children = () => childrenOf(command.child.pid ?? 0)
+    assert.lengthOf(children(), 2)
+    for (const victim of children()) {
+      process.kill(victim, 'SIGKILL')
+      await gone(victim)
+    }
+    await command.says(/The endpoint ended unexpectedly/)
+    await command.says(/The relay ended unexpectedly/)
+    await served(`${link}sotto.json`)
+    command.child.kill('SIGINT')
+    assert.equal((await command.done).code, 0)
+    assert.deepEqual(children(), [])
+  })
+
+  it('leaves no part behind when it is killed itself', async () => {
+    const ports = ['--port', '0', '--endpoint-port', '0', '--trunk-port', '0']
+    const command = new Command(['start', ...ports, '--data', join(dir, 'data')])
+    await command.says(/#k=/)
+    const children = childrenOf(command.child.pid ?? 0)
+    command.child.kill('SIGKILL')
+    await Promise.all(children.map(gone))
+  })
+})
+
+function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return text.split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      const state = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0]
+      if (state === 'Z') return
+    } catch {
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+async function served(link: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(link).catch(() => undefined)
+    if (answer?.status === 200) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+describe('the endpoint as a process', () => {
+  const PASSWORD = 'canary-password-quince'
+  let stack: Stack
+  before(async () => {
+    stack = await startStack({
+      env: { SOTTO_SERVER_PASSWORD: `${PASSWORD}-server`, SOTTO_LOG: 'debug' },
+    })
+  })
+  after(() => stack.stop())
+
+  it('says goodbye to every session on SIGTERM, and ends with 0', async () => {
+    const peers = await Promise.all(
+      ['una', 'vera'].map(async (user) => {
+        const identity = await anIdentity()
+        const line = await tcpLine(stack.endpointPort)
+        const peer = new BarePeer(line, await shakeHands(line, { user, identity }))
+        await peer.ask({
+          op: 'register',
+          serverPassword: `${PASSWORD}-server`,
+          accountPassword: `${PASSWORD}-${user}`,
+        })
+        return peer
+      }),
+    )
+    const [una] = peers
+    const { rooms } = (await una?.ask({ op: 'sync' })) ?? assert.fail()
+    const room = rooms[0]?.room ?? assert.fail()
+    await una?.ask({ op: 'create_group', room, generation: 0, groupInfo: new Uint8Array(1) })
+    const { seq } = (await una?.subscribe(room))?.head ?? assert.fail()
+    const mls = sealed({ room, epoch: 0 })
+    const sent = (await una?.ask({ op: 'send', room, msgId: msgId(), mls })) ?? assert.fail()
+    assert.equal(sent.seq, seq + 1)
+    const code = stack.kill('endpoint', 'SIGTERM')
+    for (const peer of peers) assert.equal(await peer.ended, 'closed restart')
+    assert.equal(await code, 0)
+    // The last word of a room with traffic is its head.
+    const heads = una?.events.flatMap((event) => (event.ev === 'head' ? [event.head] : []))
+    assert.deepEqual(heads?.at(-1), { room, seq: seq + 1, chain: sent.chain })
+    await stack.restart('endpoint')
+  })
+
+  it('keeps no password in its log or its files (R20)', async () => {
+    const log = stack.logs('endpoint')
+    assert.include(log, '"event":"register","user":"una"')
+    assert.include(log, '"reason":"going_away"')
+    assert.notInclude(log, PASSWORD)
+    for (const file of readdirSync(stack.dataDir))
+      assert.isFalse(readFileSync(join(stack.dataDir, file)).includes(PASSWORD), file)
+  })
+
+  it('has accounts and rooms as they were after a restart', async () => {
+    const identity = await anIdentity()
+    const peer = await enter(stack.endpointPort, { user: 'una', identity })
+    assert.equal(peer.params.status, 'not_admitted')
+    await peer.ask({ op: 'login', accountPassword: `${PASSWORD}-una` })
+    const { rooms } = await peer.ask({ op: 'sync' })
+    assert.equal(rooms[0]?.generation, 0)
+    assert.equal(rooms[0]?.seq, 1)
+    await peer.close()
+  })
+})
