@@ -53,6 +53,11 @@ export class MemoryStorage implements Storage {
     })
   }
 
+  /** Nothing of that, if it has not happened yet. */
+  live(): void {
+    this.#dying = undefined
+  }
+
   #apply(changes: ReadonlyMap<string, unknown>): void {
     for (const [key, value] of changes)
       if (value === undefined) this.#values.delete(key)
