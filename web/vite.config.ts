@@ -25,32 +25,6 @@ function precompress(): Plugin {
   }
 }
 
-/**
- * Indentation inside our templates and styles is not for browsers. `web/ui/html.ts` and CSS read
- * it as one blank or none, so taking it out changes nothing.
- */
-function dedent(): Plugin {
-  return {
-    name: 'sotto-dedent',
-    apply: 'build',
-    transform: {
-      filter: { id: /\/web\/ui\/.*\.ts$/ },
-      handler: (code) => ({
-        code: code
-          .replace(/css`[^`]*`/g, (sheet) =>
-            sheet
-              .replace(/\/\*.*?\*\//gs, '')
-              .replace(/\s+/g, ' ')
-              .replace(/ ?([{};]) ?/g, '$1')
-              .replace(/: /g, ':'),
-          )
-          .replace(/\n\s+/g, '\n'),
-        map: null,
-      }),
-    },
-  }
-}
-
 export default defineConfig({
   root,
   // Relative addresses: the page runs from any path and any host.
@@ -61,18 +35,6 @@ export default defineConfig({
     target: ['chrome137', 'firefox130', 'safari17'],
     // Lazy parts are loaded where the code says so; nothing has to be announced.
     modulePreload: false,
-    rolldownOptions: {
-      output: {
-        // What comes after the first paint comes in two pieces: similar code compresses together.
-        codeSplitting: {
-          groups: [
-            { name: 'screen', test: /\/web\/ui\/(?!chat_app)/, entriesAware: true },
-          ],
-        },
-      },
-    },
-    // A data: address is not 'self'.
-    assetsInlineLimit: 0,
   },
-  plugins: [dedent(), precompress()],
+  plugins: [precompress()],
 })

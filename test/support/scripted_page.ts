@@ -10,10 +10,10 @@ export interface ScriptedPage {
 }
 
 async function styled(): Promise<void> {
-  if (document.querySelector('link[href$="page.css"]')) return
+  if (document.querySelector('link[href$="style.css"]')) return
   const link = document.createElement('link')
   link.rel = 'stylesheet'
-  link.href = '/web/ui/page.css'
+  link.href = '/web/ui/style.css'
   const loaded = new Promise((resolve, reject) => {
     link.onload = resolve
     link.onerror = reject

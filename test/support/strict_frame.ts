@@ -20,7 +20,7 @@ export async function strictFrame(module: string): Promise<StrictFrame> {
   frame.width = '1280'
   frame.height = '800'
   frame.srcdoc = `<!doctype html><html lang="en"><meta http-equiv="content-security-policy" content="${POLICY}">
-    <link rel="stylesheet" href="/web/ui/page.css"><body><script type="module" src="${module}"></script></body></html>`
+    <link rel="stylesheet" href="/web/ui/style.css"><body><script type="module" src="${module}"></script></body></html>`
   const ready = new Promise<void>((resolve) => {
     // A message from the module, since its document is not there to listen to yet.
     addEventListener('message', function listen({ source, data }) {

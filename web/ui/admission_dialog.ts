@@ -1,7 +1,7 @@
 import type { ConnectionState } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { ConnectionEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 
 export type Passwords = { serverPassword?: string; accountPassword?: string }
 
@@ -64,37 +64,6 @@ export class AdmissionDialog extends SottoElement {
     event.preventDefault()
     this.dispatchEvent(new ConnectionEvent('leave'))
   }
-
-  static override styles = css`
-    admission-dialog dialog {
-      width: min(440px, calc(100vw - 2 * var(--s4)));
-      padding: var(--s5);
-      border: 1px solid var(--line);
-      border-radius: var(--rounder);
-      background: var(--surface);
-      color: inherit;
-      box-shadow: var(--shadow);
-
-      &::backdrop {
-        background: var(--shade);
-      }
-
-      & h2 {
-        margin-bottom: var(--s2);
-        font: italic 400 var(--step-3) / 1.3 var(--serif);
-      }
-
-      & .field {
-        margin-top: var(--s4);
-      }
-
-      & .choices {
-        display: flex;
-        gap: var(--s3);
-        margin-top: var(--s4);
-      }
-    }
-  `
 }
 
 function field(id: string, label: string, help: string, autocomplete: string): Html {

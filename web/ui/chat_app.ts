@@ -20,7 +20,7 @@ import {
   StartEvent,
   VerifyEvent,
 } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import './welcome_screen.ts'
 
 /**
@@ -303,13 +303,6 @@ export class ChatApp extends SottoElement {
   #focusBox(): void {
     this.querySelector('chat-screen')?.focusBox()
   }
-
-  static override styles = css`
-    sotto-app {
-      display: block;
-      height: 100%;
-    }
-  `
 }
 
 /** A private conversation that the endpoint has been asked for. */

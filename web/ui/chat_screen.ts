@@ -1,6 +1,7 @@
 import type { ChatModel, ChatState, RoomView } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
-import { css, customElement, type Html, html, nothing, property } from './html.ts'
+import { SomebodyElseEvent } from './events.ts'
+import { customElement, type Html, html, nothing, property } from './html.ts'
 import { sign, warningIcon } from './icons.ts'
 import type { MessageForm } from './message_form.ts'
 import type { MessageList } from './message_list.ts'
@@ -74,129 +75,21 @@ export class ChatScreen extends SottoElement {
     `
   }
 
+  /** Before the first connection ever there is no conversation: say what is going on instead. */
   #renderNoRoom({ connection }: ChatState): Html {
-    return html`<div class="nothing"><p>${connection.phase === 'online' ? 'Opening the Lobby…' : 'The Lobby opens as soon as there is a connection.'}</p></div>`
+    const failed = connection.phase === 'offline' || connection.phase === 'stopped'
+    if (!failed || connection.text === '')
+      return html`<div class="nothing"><p>${connection.phase === 'online' ? 'Opening the Lobby…' : 'The Lobby opens as soon as there is a connection.'}</p></div>`
+    return html`<div class="nothing">
+      <p>${connection.text}</p>
+      <button class="button" type="button" @click=${() => this.dispatchEvent(new SomebodyElseEvent())}>Choose another name</button>
+    </div>`
   }
 
   #skip(event: Event): void {
     event.preventDefault()
     this.form?.focusBox()
   }
-
-  static override styles = css`
-    chat-screen {
-      display: block;
-      height: 100%;
-
-      & > .frame {
-        display: grid;
-        grid-template-columns: 300px minmax(0, 1fr);
-        height: 100%;
-      }
-
-      .skip {
-        position: absolute;
-        z-index: 5;
-        top: -100px;
-        left: var(--s3);
-        padding: var(--s3) var(--s4);
-        border-radius: var(--round);
-        background: var(--raised);
-        box-shadow: var(--shadow);
-
-        &:focus {
-          top: var(--s3);
-        }
-      }
-
-      aside {
-        overflow-y: auto;
-        overscroll-behavior: contain;
-        padding: var(--safe-top) var(--s2) calc(var(--s4) + var(--safe-bottom)) calc(var(--s2) + var(--safe-left));
-        border-inline-end: 1px solid var(--line);
-      }
-
-      .brand {
-        display: flex;
-        align-items: center;
-        gap: var(--s2);
-        height: 68px;
-        padding: 0 var(--s3);
-
-        & .wordmark {
-          font-size: 1.75rem;
-        }
-
-        & .sign {
-          width: 34px;
-          margin-top: 9px;
-          fill: none;
-          stroke: var(--accent);
-          stroke-width: 2;
-          stroke-linecap: round;
-          stroke-linejoin: round;
-        }
-      }
-
-      people-list {
-        margin-top: var(--s5);
-      }
-
-      main {
-        display: flex;
-        flex-direction: column;
-        min-width: 0;
-        min-height: 0;
-        background: var(--surface);
-      }
-
-      .phase {
-        display: flex;
-        gap: var(--s2);
-        padding: var(--s2) var(--s5);
-        background: var(--warn-soft);
-        font-size: var(--step-1);
-
-        &.alarm,
-        &.gone {
-          background: var(--danger-soft);
-          color: var(--danger);
-        }
-      }
-
-      .nothing {
-        display: grid;
-        flex: 1;
-        place-items: center;
-        padding: var(--s5);
-        color: var(--ink-soft);
-        font: italic 400 var(--step-2) / 1.5 var(--serif);
-        text-align: center;
-      }
-
-      .trouble {
-        width: min(860px, 100%);
-        margin: 0 auto;
-        padding: 0 var(--s5);
-      }
-
-      @media (max-width: 760px) {
-        & > .frame {
-          grid-template-columns: minmax(0, 1fr);
-
-          &.lists main,
-          &.talks aside {
-            display: none;
-          }
-        }
-
-        aside {
-          border: 0;
-          padding-right: calc(var(--s2) + var(--safe-right));
-        }
-      }
-    }
-  `
 }
 
 declare global {

@@ -1,6 +1,6 @@
 import type { ConnectionState } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
-import { css, customElement, type Html, html, nothing, property } from './html.ts'
+import { customElement, type Html, html, nothing, property } from './html.ts'
 
 /** The connection's state in words. The countdown is for the eye only: it is not read out. */
 @customElement('connection-status')
@@ -36,58 +36,6 @@ export class ConnectionStatus extends SottoElement {
     const words = seconds === 0 ? 'trying now' : `next try in ${seconds} s`
     return html` <span class="soft" aria-hidden="true">${words}</span>`
   }
-
-  static override styles = css`
-    connection-status {
-      display: block;
-      min-width: 0;
-
-      .state {
-        display: flex;
-        align-items: center;
-        gap: 7px;
-        font-size: var(--step-1);
-      }
-
-      .words {
-        min-width: 0;
-      }
-
-      .soft {
-        white-space: nowrap;
-        font-variant-numeric: tabular-nums;
-      }
-
-      .dot {
-        flex: none;
-        width: 9px;
-        height: 9px;
-        border-radius: 50%;
-        background: var(--warn);
-      }
-
-      .online .dot {
-        background: var(--good);
-      }
-
-      .stopped .dot,
-      .offline .dot {
-        border: 2px solid var(--danger);
-        background: none;
-      }
-
-      .connecting .dot,
-      .handshake .dot {
-        animation: connection-breathe 1.4s ease-in-out infinite alternate;
-      }
-    }
-
-    @keyframes connection-breathe {
-      to {
-        opacity: 0.25;
-      }
-    }
-  `
 }
 
 function inWords(connection: ConnectionState): string {

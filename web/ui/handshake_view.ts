@@ -1,5 +1,4 @@
 import type { EndpointView, HandshakeStep, HandshakeView as View } from '../chat/model.ts'
-import { handshakeStyles } from './handshake_styles.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
 import { checkIcon, lockIcon } from './icons.ts'
 import { SidePanel } from './side_panel.ts'
@@ -48,8 +47,6 @@ export class HandshakePanel extends SidePanel {
       bar.style.setProperty('width', `${bar.dataset.width}%`)
     }
   }
-
-  static override styles = [SidePanel.styles, handshakeStyles]
 }
 
 function renderMode({ mode, done }: View): Html {

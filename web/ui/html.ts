@@ -12,8 +12,8 @@ import './trusted_types.ts'
 import type { CompiledTemplate, CompiledTemplateResult } from 'lit'
 import { _$LH } from 'lit-html/private-ssr-support.js'
 
-export type { CompiledTemplateResult as Html, CSSResultGroup } from 'lit'
-export { css, LitElement, nothing } from 'lit'
+export type { CompiledTemplateResult as Html } from 'lit'
+export { LitElement, nothing } from 'lit'
 export { customElement, property, state } from 'lit/decorators.js'
 
 type Part = CompiledTemplate['parts'][number]

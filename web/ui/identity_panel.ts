@@ -1,7 +1,7 @@
 import type { Me } from '../chat/model.ts'
 import type { Door, IdentityKeeper, KeyFile } from './door.ts'
 import { DeletePersonEvent, SomebodyElseEvent, StartEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, warningIcon } from './icons.ts'
 import { keyFileName, readKeyFile } from './key_import.ts'
 import { SidePanel } from './side_panel.ts'
@@ -206,85 +206,6 @@ export class IdentityPanel extends SidePanel {
     }
     this.busy = ''
   }
-
-  static override styles = [
-    SidePanel.styles,
-    css`
-      identity-panel {
-        .backup {
-          display: flex;
-          gap: var(--s3);
-          margin-top: var(--s4);
-          padding: var(--s3) var(--s4);
-          border-radius: var(--round);
-          background: var(--accent-soft);
-          font-size: var(--step-1);
-
-          & .icon {
-            color: var(--accent);
-          }
-
-          &.missing {
-            background: var(--warn-soft);
-
-            & .icon {
-              color: var(--warn);
-            }
-          }
-        }
-
-        .reveal {
-          display: flex;
-          align-items: center;
-          gap: var(--s2);
-          width: fit-content;
-          min-height: 32px;
-          font-size: var(--step-1);
-        }
-
-        .choices,
-        .confirm {
-          display: flex;
-          flex-wrap: wrap;
-          gap: var(--s3);
-          margin-top: var(--s2);
-
-          & p {
-            flex-basis: 100%;
-          }
-        }
-
-        .done {
-          color: var(--good);
-        }
-
-        .read {
-          margin-top: var(--s4);
-          padding: 0 var(--s4) var(--s4);
-          border: 1px solid var(--line);
-          border-radius: var(--rounder);
-
-          & .field {
-            margin: var(--s3) 0;
-          }
-        }
-
-        h3 ~ .button {
-          margin-top: var(--s2);
-        }
-
-        .pem {
-          margin: var(--s2) 0 0;
-          padding: var(--s3);
-          overflow-x: auto;
-          border: 1px solid var(--line);
-          border-radius: var(--round);
-          background: var(--paper);
-          font: 0.72rem / 1.5 var(--mono);
-        }
-      }
-    `,
-  ]
 }
 
 function backedUp(): Html {

@@ -2,7 +2,7 @@ import type { RoomView } from '../chat/model.ts'
 import { HELP, parse } from './command.ts'
 import { SottoElement } from './element.ts'
 import { DraftEvent, OpenPrivateEvent, SendEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { sendIcon } from './icons.ts'
 
 /** What `bodySchema` takes, in UTF-16 units. */
@@ -109,68 +109,6 @@ export class MessageForm extends SottoElement {
     box.style.setProperty('height', 'auto')
     box.style.setProperty('height', `${box.scrollHeight + 2}px`)
   }
-
-  static override styles = css`
-    message-form {
-      display: block;
-      flex: none;
-      padding: var(--s2) max(var(--s5), calc((100% - 860px) / 2)) calc(var(--s4) + var(--safe-bottom));
-
-      form {
-        display: flex;
-        align-items: flex-end;
-        gap: var(--s2);
-      }
-
-      textarea {
-        flex: 1;
-        min-width: 0;
-        max-height: 38vh;
-        padding: 10px 16px;
-        border: 1px solid var(--line-strong);
-        border-radius: 22px;
-        background: var(--raised);
-        font-size: 1rem;
-        line-height: 1.4;
-        resize: none;
-
-        &::placeholder {
-          color: var(--ink-soft);
-          opacity: 1;
-        }
-      }
-
-      .button.primary {
-        width: var(--target);
-        padding: 0;
-        border-radius: 50%;
-      }
-
-      .hint {
-        display: flex;
-        align-items: end;
-        gap: var(--s3);
-        margin-bottom: var(--s2);
-        padding: var(--s3) var(--s4);
-        border-radius: var(--rounder);
-        background: var(--accent-soft);
-        font-size: var(--step-1);
-
-        & ul {
-          flex: 1;
-        }
-      }
-
-      .left {
-        text-align: end;
-      }
-
-      @media (max-width: 760px) {
-        padding-inline: calc(var(--s3) + var(--safe-left)) calc(var(--s3) + var(--safe-right));
-        padding-bottom: calc(var(--s3) + var(--safe-bottom));
-      }
-    }
-  `
 }
 
 declare global {

@@ -2,9 +2,9 @@ import { repeat } from 'lit/directives/repeat.js'
 import type { ChatModel, MessageView, RoomId, RoomView, TimelineItem } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { FailedMessageEvent, SeenEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { downIcon } from './icons.ts'
-import { row, rowStyles } from './message_row.ts'
+import { row } from './message_row.ts'
 import { PageWindow } from './page_window.ts'
 import { plural } from './words.ts'
 
@@ -267,55 +267,6 @@ export class MessageList extends SottoElement {
     if (room === undefined || room.unread === 0 || !this.following || document.hidden) return
     this.dispatchEvent(new SeenEvent(room.room))
   }
-
-  static override styles = [
-    css`
-      message-list {
-        position: relative;
-        display: block;
-        flex: 1;
-        min-height: 0;
-
-        & > [role="log"] {
-          height: 100%;
-          overflow-y: auto;
-          overflow-anchor: none;
-          overscroll-behavior: contain;
-          padding: 0 max(var(--s5), calc((100% - 860px) / 2)) var(--s4);
-          outline-offset: -4px;
-        }
-
-        .page {
-          /* Keeps margins inside, so that a page is as high as it measures. */
-          display: flow-root;
-        }
-
-        .empty {
-          margin: 20vh auto 0;
-          color: var(--ink-soft);
-          font: italic 400 var(--step-2) / 1.5 var(--serif);
-          text-align: center;
-        }
-
-        .jump {
-          position: absolute;
-          bottom: var(--s3);
-          left: 50%;
-          translate: -50% 0;
-          border-color: var(--line);
-          border-radius: 999px;
-          box-shadow: var(--shadow);
-        }
-
-        @media (max-width: 760px) {
-          & > [role="log"] {
-            padding-inline: calc(var(--s3) + var(--safe-left)) calc(var(--s3) + var(--safe-right));
-          }
-        }
-      }
-    `,
-    rowStyles,
-  ]
 }
 
 declare global {

@@ -1,7 +1,7 @@
 import type { Notice } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { NoticeEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { warningIcon } from './icons.ts'
 
 /** A notice that stops everything until one of its choices is taken: Escape does not close it. */
@@ -48,58 +48,6 @@ export class NoticeDialog extends SottoElement {
     this.taken = true
     this.dispatchEvent(new NoticeEvent(id, choice))
   }
-
-  static override styles = css`
-    notice-dialog dialog {
-      width: min(560px, calc(100vw - 2 * var(--s4)));
-      max-height: calc(100dvh - 2 * var(--s4));
-      padding: var(--s5);
-      border: 1px solid var(--line);
-      border-radius: var(--rounder);
-      background: var(--surface);
-      color: inherit;
-      box-shadow: var(--shadow);
-      overflow-wrap: anywhere;
-
-      &::backdrop {
-        background: var(--shade);
-        backdrop-filter: blur(6px);
-      }
-
-      & > .icon {
-        width: 36px;
-        height: 36px;
-        margin-bottom: var(--s3);
-        color: var(--warn);
-      }
-
-      &.mitm {
-        border-top: 6px solid var(--danger);
-
-        & > .icon,
-        & h2 {
-          color: var(--danger);
-        }
-      }
-
-      & h2 {
-        font: italic 400 var(--step-3) / 1.3 var(--serif);
-      }
-
-      & h3 {
-        margin-top: var(--s4);
-        font-size: var(--step-1);
-        font-weight: 650;
-      }
-
-      & .choices {
-        display: flex;
-        flex-wrap: wrap;
-        gap: var(--s3);
-        margin-top: var(--s5);
-      }
-    }
-  `
 }
 
 /** Chromium closes a dialog at the second Escape, whatever `cancel` says. */

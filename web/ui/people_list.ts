@@ -2,7 +2,7 @@ import type { PersonView, Trust } from '../chat/model.ts'
 import { moveWithArrows } from './arrow_keys.ts'
 import { SottoElement } from './element.ts'
 import { OpenPrivateEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { hue, initial, plural } from './words.ts'
 
 /** So many are drawn; the rest is found by typing. */
@@ -61,69 +61,6 @@ export class PeopleList extends SottoElement {
       </button>
     </li>`
   }
-
-  static override styles = css`
-    people-list {
-      position: relative;
-
-      .count {
-        position: absolute;
-        top: 0;
-        right: var(--s3);
-      }
-
-      .find {
-        width: calc(100% - 2 * var(--s2));
-        min-height: 38px;
-        margin: var(--s1) var(--s2) var(--s2);
-        padding: 0 var(--s3);
-        border: 1px solid var(--line-strong);
-        border-radius: var(--round);
-        background: var(--raised);
-      }
-
-      .rest {
-        padding: var(--s2) var(--s3);
-      }
-
-      .name {
-        display: flex;
-        gap: 0.35em;
-        min-width: 0;
-        white-space: nowrap;
-      }
-
-      .entry {
-        color: inherit;
-      }
-
-      .avatar {
-        position: relative;
-      }
-
-      .entry.online .avatar::after {
-        content: "";
-        position: absolute;
-        right: -1px;
-        bottom: -1px;
-        width: 10px;
-        height: 10px;
-        border: 2px solid var(--surface);
-        border-radius: 50%;
-        background: var(--good);
-        box-sizing: content-box;
-      }
-
-      .entry.away .avatar {
-        filter: saturate(0.3);
-        opacity: 0.75;
-      }
-
-      .entry.away .title {
-        color: var(--ink-soft);
-      }
-    }
-  `
 }
 
 declare global {

@@ -1,7 +1,7 @@
 import type { Reader, RoomView } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { VerifyEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property, state } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { chevronIcon, lockIcon } from './icons.ts'
 import { TRUST } from './people_list.ts'
 import { grouped, hue, initial, plural } from './words.ts'
@@ -68,117 +68,6 @@ export class ReaderList extends SottoElement {
     const before = changed.get('room') as RoomView | undefined
     if (before !== undefined && before.room !== this.room?.room) this.open = false
   }
-
-  static override styles = css`
-    reader-list {
-      display: block;
-      min-width: 0;
-
-      .claim {
-        display: flex;
-        align-items: center;
-        gap: 5px;
-        max-width: 100%;
-        min-height: 28px;
-        margin: 0 0 0 -6px;
-        padding: 0 6px;
-        border: 0;
-        border-radius: 7px;
-        background: none;
-        color: var(--accent);
-        font-size: var(--step-1);
-        cursor: pointer;
-        white-space: nowrap;
-
-        &:hover {
-          background: var(--hover);
-        }
-
-        & .icon {
-          width: 15px;
-          height: 15px;
-        }
-
-        & .who {
-          overflow: hidden;
-          color: var(--ink-soft);
-          text-overflow: ellipsis;
-        }
-
-        &[aria-expanded="true"] .icon:last-child {
-          rotate: 180deg;
-        }
-      }
-
-      #readers {
-        position: absolute;
-        z-index: 3;
-        top: calc(100% - 2px);
-        left: var(--s5);
-        width: min(460px, calc(100% - 2 * var(--s3)));
-        max-height: min(70dvh, 560px);
-        overflow-y: auto;
-        padding: var(--s4);
-        border: 1px solid var(--line);
-        border-radius: var(--rounder);
-        background: var(--raised);
-        box-shadow: var(--shadow);
-
-        & h3 {
-          font: italic 400 var(--step-2) / 1.4 var(--serif);
-        }
-
-        & .crypto {
-          margin-top: var(--s3);
-          padding-top: var(--s3);
-          border-top: 1px solid var(--line);
-        }
-      }
-
-      .reader {
-        display: flex;
-        gap: var(--s3);
-        margin-top: var(--s4);
-
-        & b {
-          font-weight: 600;
-        }
-
-        & .verify {
-          min-height: 28px;
-          margin: 2px 0 0 -6px;
-          padding: 2px 6px;
-          border: 0;
-          border-radius: 6px;
-          background: none;
-          color: var(--accent);
-          font-size: var(--step-1);
-          text-align: start;
-          cursor: pointer;
-
-          &:hover {
-            background: var(--hover);
-          }
-        }
-
-        & .fingerprint {
-          max-width: 40ch;
-          color: var(--ink-soft);
-          font-size: 0.75rem;
-        }
-      }
-
-      @media (max-width: 760px) {
-        .claim {
-          min-height: 32px;
-        }
-
-        #readers {
-          left: var(--s3);
-        }
-      }
-    }
-  `
 }
 
 function whoReads({ readers, kind, title }: RoomView): string {

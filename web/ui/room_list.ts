@@ -2,7 +2,7 @@ import type { RoomId, RoomView } from '../chat/model.ts'
 import { moveWithArrows } from './arrow_keys.ts'
 import { SottoElement } from './element.ts'
 import { SelectRoomEvent } from './events.ts'
-import { css, customElement, type Html, html, nothing, property } from './html.ts'
+import { customElement, type Html, html, nothing, property } from './html.ts'
 import { sign, warningIcon } from './icons.ts'
 import { hue, initial, moment, plural } from './words.ts'
 
@@ -50,113 +50,6 @@ export class RoomList extends SottoElement {
       </button>
     </li>`
   }
-
-  static override styles = css`
-    room-list,
-    people-list {
-      display: block;
-
-      & > h2 {
-        padding: 0 var(--s3) var(--s1);
-        color: var(--ink-soft);
-        font-size: var(--step-1);
-        font-weight: 600;
-      }
-
-      .entry {
-        display: flex;
-        align-items: center;
-        gap: var(--s3);
-        width: 100%;
-        min-height: 52px;
-        padding: 6px var(--s3);
-        border: 0;
-        border-radius: var(--round);
-        background: none;
-        text-align: start;
-        cursor: pointer;
-        transition: background var(--quick);
-
-        &:hover {
-          background: var(--hover);
-        }
-
-        &[aria-current="true"] {
-          background: var(--accent-soft);
-        }
-
-        &:disabled {
-          background: none;
-          cursor: default;
-        }
-      }
-
-      .words {
-        display: grid;
-        flex: 1;
-        min-width: 0;
-      }
-
-      .title {
-        overflow: hidden;
-        font-weight: 550;
-        text-overflow: ellipsis;
-        white-space: nowrap;
-      }
-
-      .below {
-        display: flex;
-        align-items: center;
-        gap: 4px;
-        color: var(--ink-soft);
-        font-size: var(--step-1);
-        line-height: 1.35;
-
-        &.problem {
-          color: var(--danger);
-        }
-
-        & .icon {
-          width: 15px;
-          height: 15px;
-        }
-      }
-
-      .end {
-        display: grid;
-        justify-items: end;
-        gap: 2px;
-        font-variant-numeric: tabular-nums;
-      }
-
-      .unread {
-        position: relative;
-        min-width: 22px;
-        padding: 0 6px;
-        border-radius: 11px;
-        background: var(--accent);
-        color: var(--on-accent);
-        font-size: var(--step-1);
-        font-weight: 650;
-        line-height: 22px;
-        text-align: center;
-      }
-
-      .lobby {
-        background: var(--accent);
-        color: var(--on-accent);
-
-        & .sign {
-          width: 18px;
-          fill: none;
-          stroke: currentcolor;
-          stroke-width: 4;
-          stroke-linecap: round;
-          stroke-linejoin: round;
-        }
-      }
-    }
-  `
 }
 
 declare global {
