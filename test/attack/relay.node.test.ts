@@ -1,14 +1,19 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
+import { acceptTrunkSocket, listenForTrunk } from '../../relay/trunk_link.ts'
 import { utf8 } from '../../web/protocol/bytes.ts'
+import { generateEndpointKey } from '../../web/protocol/endpoint_key.ts'
 import { CLOSE_CODES, encodeTopic, MAX_FRAME, TRUNK } from '../../web/protocol/envelope.ts'
+import { generateIdentity } from '../../web/protocol/identity.ts'
 import type { HmacKey } from '../../web/protocol/primitives.ts'
 import { Session } from '../../web/protocol/session.ts'
+import { fingerprint } from '../../web/protocol/spki.ts'
 import { foundInMemory } from '../support/memory.ts'
 import { full, random } from '../support/random.ts'
 import { RelayProcess } from '../support/relay_process.ts'
 import {
+  portOf,
   Queue,
   rawSocket,
   rawWebSocket,
@@ -33,6 +38,26 @@ function extended(length: bigint): Buffer {
   const out = Buffer.alloc(9, 0xff)
   out.writeBigUInt64BE(length, 1)
   return out
+}
+
+/** Where a relay and an endpoint take trunks in that have to prove themselves. */
+async function trunkPorts(): Promise<{ ports: number[]; close: () => void }> {
+  const identity = await generateIdentity()
+  const { key } = await generateEndpointKey()
+  const host = 'localhost'
+  const pin = await fingerprint(nodePrimitives, key.spki)
+  const listener = await listenForTrunk({ host: '127.0.0.1', port: 0 }, { host, identity, pin })
+  const server = createServer((socket) => {
+    acceptTrunkSocket(socket, { host, key, relays: [], security: 'always' }).catch(() => undefined)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    ports: [listener.port, portOf(server)],
+    close() {
+      listener.close()
+      server.close()
+    },
+  }
 }
 
 describe('attacks on a relay in a process of its own', () => {
@@ -69,6 +94,13 @@ describe('attacks on a relay in a process of its own', () => {
       sockets.push(socket.resume())
       slow.push(once(socket, 'close').then(() => performance.now() - began))
     }
+    const trunks = await trunkPorts()
+    for (const port of trunks.ports)
+      for (let i = 0; i < 20; i++) {
+        const began = performance.now()
+        const socket = (await rawSocket(port, Buffer.of(0, 0))).resume()
+        slow.push(once(socket, 'close').then(() => performance.now() - began))
+      }
     // One byte a second keeps nobody connected: the last kind and the second write on.
     const drip = setInterval(() => {
       for (const [i, socket] of sockets.entries()) if (i % 2 === 1) socket.write('x')
@@ -89,6 +121,7 @@ describe('attacks on a relay in a process of its own', () => {
       await later(50)
     }
     clearInterval(drip)
+    trunks.close()
     // uWebSockets counts in steps of four seconds, and starts anew with each step of a connection.
     assert.isBelow(Math.max(...(await closed)), 17_000)
     waits.sort((a, b) => a - b)

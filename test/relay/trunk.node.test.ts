@@ -176,6 +176,21 @@ describe('a trunk that leaves the machine', () => {
     listener.close()
   })
 
+  it('is not kept from the endpoint by those who only hold a place', async () => {
+    const listener = await listenForTrunk(
+      { host: '127.0.0.1', port: 0 },
+      { host: HOST, identity: relay, pin },
+    )
+    const holders: Socket[] = []
+    for (let i = 0; i < 200; i++) holders.push(await rawSocket(listener.port))
+    const address = { host: '127.0.0.1', port: listener.port }
+    const trunk = await dialingEndpoint(address, endpointEnd())(never)
+    assert.isFalse(trunk.destroyed)
+    trunk.destroy()
+    for (const holder of holders) holder.destroy()
+    listener.close()
+  })
+
   it('lets a newer trunk of the same endpoint replace one that may be half open', async () => {
     const listener = await listenForTrunk(
       { host: '127.0.0.1', port: 0 },
