@@ -10,7 +10,7 @@ export class Terminal {
   readonly #readline: Interface
   readonly #output: NodeJS.WritableStream
   readonly #lines: string[] = []
-  #wake: (() => void) | undefined
+  #waiting: (() => void)[] = []
   #ended = false
   #secret = false
 
@@ -32,11 +32,11 @@ export class Terminal {
     })
     this.#readline.on('line', (line) => {
       this.#lines.push(line)
-      this.#wake?.()
+      this.#wake()
     })
     this.#readline.on('close', () => {
       this.#ended = true
-      this.#wake?.()
+      this.#wake()
     })
   }
 
@@ -51,16 +51,9 @@ export class Terminal {
     if (!this.#secret) this.#readline.prompt(true)
   }
 
-  /** The next line, or undefined when there are no more. */
-  async line(): Promise<string | undefined> {
-    for (;;) {
-      const line = this.#lines.shift()
-      if (line !== undefined) return line
-      if (this.#ended) return undefined
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
+  /** The next line that is no answer to {@link secret}, or undefined when there are no more. */
+  line(): Promise<string | undefined> {
+    return this.#next(false)
   }
 
   /** Asks for a line that is not shown while it is typed. Empty when there is none. */
@@ -68,11 +61,28 @@ export class Terminal {
     this.#output.write(this.interactive ? `\r\x1b[K${question}` : `${question}\n`)
     this.#secret = true
     try {
-      return (await this.line()) ?? ''
+      return (await this.#next(true)) ?? ''
     } finally {
       this.#secret = false
       if (this.interactive) this.#output.write('\n')
+      this.#wake()
     }
+  }
+
+  /** While a secret is asked for, lines go to who asked for it and to nobody else. */
+  async #next(secret: boolean): Promise<string | undefined> {
+    for (;;) {
+      if (this.#secret === secret) {
+        const line = this.#lines.shift()
+        if (line !== undefined) return line
+      }
+      if (this.#ended && (secret || !this.#secret)) return undefined
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   close(): void {
