@@ -26,6 +26,8 @@ const READ_WHOLE = 64 * 2 ** 20
 /** With less space than this left no new start is made after a full disk. */
 const LEAST_SPACE = 2 ** 20
 const BUSY_MS = 5000
+/** Pages that the writer keeps: the index of message ids is hit all over. */
+const CACHE_KIB = 16_384
 
 /** A database that was found sound and has just taken a commit. */
 export interface Recovered {
@@ -136,6 +138,7 @@ function openChecked(dir: string): DatabaseSync {
       )
     // FULL: every commit syncs the write-ahead log before it returns.
     db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON')
+    db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
     if (!hasTables(db)) create(db, dir)
     return db
   } catch (error) {

@@ -7,6 +7,9 @@ import { soundRow, Tables } from './sqlite_tables.ts'
 import type { Account, Device, Entry, GroupDevice, Room, StoredWelcome } from './store.ts'
 import { damageText } from './verify.ts'
 
+/** Names of accounts that are remembered. */
+const MOST_REMEMBERED = 20_000
+
 /** Why an entry or a room can't be shown: the store stops the room. */
 export class RoomDamaged extends SottoError {
   constructor(problem: string) {
@@ -18,6 +21,7 @@ export class RoomDamaged extends SottoError {
 export class SqliteReader {
   readonly #db: DatabaseSync
   readonly #tables: Tables
+  readonly #skeletons = new Map<number, string>()
 
   constructor(db: DatabaseSync) {
     this.#db = db
@@ -174,15 +178,26 @@ export class SqliteReader {
     return {
       room: row.room as Bytes,
       kind: row.kind as Room['kind'],
-      members: members.map(
-        (id) => this.#tables.one('account', 'WHERE id = ?', id)?.skeleton as string,
-      ),
+      members: members.map((id) => this.#skeleton(id as number)),
       seq: row.seq as number,
       chain: row.chain as Bytes,
       oldest: row.oldest as number,
       generation: row.generation as number | null,
       epoch: row.epoch as number,
     }
+  }
+
+  /** Of an account by its row; remembered, since it never changes. */
+  #skeleton(id: number): string {
+    let skeleton = this.#skeletons.get(id)
+    if (skeleton === undefined) {
+      const account = this.#tables.one('account', 'WHERE id = ?', id)
+      if (account === undefined) throw new RoomDamaged('a member is missing')
+      skeleton = account.skeleton as string
+      if (this.#skeletons.size >= MOST_REMEMBERED) this.#skeletons.clear()
+      this.#skeletons.set(id, skeleton)
+    }
+    return skeleton
   }
 
   #chainBefore(room: Row, start: number): Bytes {

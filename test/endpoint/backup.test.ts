@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { backupStore, restoreStore, verifyStore } from '../../relay/endpoint/backup.ts'
 import { full } from '../support/random.ts'
-import { inScratch, message, open, people, roomOf } from '../support/store_fixture.ts'
+import { damageCopies, inScratch, message, open, people, roomOf } from '../support/store_fixture.ts'
 import { assert, describe, fails, it } from '../support/suite.ts'
 
 const ALL = 2 ** 30
@@ -120,14 +120,11 @@ describe('restoring', () => {
 
   it(
     'takes no damaged backup',
-    withStore(async ({ store, dir, target }) => {
+    withStore(async ({ store, room, dir, target }) => {
       await backupStore(dir, target)
       await store.close()
-      const file = join(target, 'sotto.db')
-      const bytes = readFileSync(file)
-      const at = bytes.indexOf(message(new Uint8Array(16), 'ann', '4').mls)
-      bytes[at] = (bytes[at] ?? 0) ^ 1
-      writeFileSync(file, bytes)
+      const { mls } = message(room, 'ann', '4')
+      damageCopies(join(target, 'sotto.db'), mls, 5)
       const error = await fails('unavailable', () => restoreStore(target, dir, { force: true }))
       assert.match(error.message, /The backup in .* is damaged/)
       assert.equal(verifyStore(dir).entries, 10)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../../relay/endpoint/sqlite_store.ts'
@@ -77,4 +77,13 @@ export function message(room: Bytes, sender: string, id: string): NewEntry {
 export function* ids(seed: number): Generator<string, never> {
   const chance = random(seed)
   for (let n = 0; ; n++) yield `${n} ${chance.u32()}`
+}
+
+/** Changes one bit of every copy of `bytes` in the file: pages keep old ones in unused space. */
+export function damageCopies(file: string, bytes: Bytes, bit: number): void {
+  const start = bytes.subarray(0, 40)
+  const content = readFileSync(file)
+  for (let at = content.indexOf(start); at >= 0; at = content.indexOf(start, at + 1))
+    content[at + (bit >> 3)] = (content[at + (bit >> 3)] ?? 0) ^ (1 << (bit & 7))
+  writeFileSync(file, content)
 }
