@@ -45,7 +45,9 @@ export async function runChat(command: ChatCommand): Promise<number> {
   try {
     const name = normaliseName(command.name)
     const directory = join(command.dataDir, 'peers', name)
-    profile = await fileProfile(directory, name, () => terminal.secret('Passphrase of the key: '))
+    profile = await fileProfile(directory, name, () =>
+      terminal.secretly((ask) => ask('Passphrase of the key: ')),
+    )
   } catch (error) {
     terminal.print(said(error))
     terminal.close()
@@ -182,20 +184,21 @@ class Talk {
   async #admit(): Promise<void> {
     if (this.#admitting) return
     this.#admitting = true
-    while (this.#chat.state.connection.phase === 'admission') {
-      const serverPassword = await this.#terminal.secret('Server password (empty for none): ')
-      const accountPassword = await this.#terminal.secret('Account password (empty for none): ')
-      const passwords = {
-        ...(serverPassword && { serverPassword }),
-        ...(accountPassword && { accountPassword }),
+    await this.#terminal.secretly(async (ask) => {
+      while (this.#chat.state.connection.phase === 'admission') {
+        const serverPassword = await ask('Server password (empty for none): ')
+        const accountPassword = await ask('Account password (empty for none): ')
+        const passwords = {
+          ...(serverPassword && { serverPassword }),
+          ...(accountPassword && { accountPassword }),
+        }
+        try {
+          return await this.#chat.admit(passwords)
+        } catch (error) {
+          this.#terminal.print(said(error))
+        }
       }
-      try {
-        await this.#chat.admit(passwords)
-        break
-      } catch (error) {
-        this.#terminal.print(said(error))
-      }
-    }
+    })
     this.#admitting = false
   }
 

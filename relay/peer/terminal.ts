@@ -51,20 +51,27 @@ export class Terminal {
     if (!this.#secret) this.#readline.prompt(true)
   }
 
-  /** The next line that is no answer to {@link secret}, or undefined when there are no more. */
+  /** The next line that is no answer to {@link secretly}, or undefined when there are no more. */
   line(): Promise<string | undefined> {
     return this.#next(false)
   }
 
-  /** Asks for a line that is not shown while it is typed. Empty when there is none. */
-  async secret(question: string): Promise<string> {
-    this.#output.write(this.interactive ? `\r\x1b[K${question}` : `${question}\n`)
+  /**
+   * Asks for lines that are not shown while they are typed; an answer is empty when there are no
+   * more. From the first question until `work` is done no line goes to anybody else, so that no
+   * password becomes a message.
+   */
+  async secretly<T>(work: (ask: (question: string) => Promise<string>) => Promise<T>): Promise<T> {
     this.#secret = true
     try {
-      return (await this.#next(true)) ?? ''
+      return await work(async (question) => {
+        this.#output.write(this.interactive ? `\r\x1b[K${question}` : `${question}\n`)
+        const answer = (await this.#next(true)) ?? ''
+        if (this.interactive) this.#output.write('\n')
+        return answer
+      })
     } finally {
       this.#secret = false
-      if (this.interactive) this.#output.write('\n')
       this.#wake()
     }
   }
