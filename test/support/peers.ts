@@ -6,6 +6,7 @@ import {
   type EndpointOptions,
   startEndpoint,
 } from '../../relay/endpoint/endpoint.ts'
+import type { BuildService } from '../../relay/endpoint/service.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { dialTcp } from '../../relay/peer/tcp.ts'
 import { Chat, type ChatOptions } from '../../web/chat/chat.ts'
@@ -41,16 +42,25 @@ export class Stand {
   readonly #options: Partial<EndpointOptions>
   endpoint: Endpoint
 
-  private constructor(directory: string, endpoint: Endpoint, options: Partial<EndpointOptions>) {
+  readonly #build: BuildService | undefined
+
+  private constructor(
+    directory: string,
+    endpoint: Endpoint,
+    options: Partial<EndpointOptions>,
+    build: BuildService | undefined,
+  ) {
     this.directory = directory
     this.endpoint = endpoint
     this.#options = options
+    this.#build = build
   }
 
-  static async start(options: Partial<EndpointOptions> = {}): Promise<Stand> {
+  /** `build` makes the endpoint's service: a hostile one, for instance. */
+  static async start(options: Partial<EndpointOptions> = {}, build?: BuildService): Promise<Stand> {
     const directory = mkdtempSync(join(tmpdir(), 'sotto-stand-'))
-    const endpoint = await listen(join(directory, 'endpoint'), 0, options)
-    return new Stand(directory, endpoint, options)
+    const endpoint = await listen(join(directory, 'endpoint'), 0, options, build)
+    return new Stand(directory, endpoint, options, build)
   }
 
   get dial(): Dial {
@@ -104,7 +114,7 @@ export class Stand {
     const { port } = this.endpoint
     await this.endpoint.close()
     meanwhile()
-    this.endpoint = await listen(join(this.directory, 'endpoint'), port, this.#options)
+    this.endpoint = await listen(join(this.directory, 'endpoint'), port, this.#options, this.#build)
   }
 
   async close(): Promise<void> {
@@ -126,8 +136,13 @@ export async function quickIdentity(): Promise<Identity> {
   return Identity.open({ spki, signing, backup: pair.privateKey })
 }
 
-function listen(dataDir: string, port: number, options: Partial<EndpointOptions>) {
-  return startEndpoint({ dataDir, host: 'localhost', port, trunkPort: 0, ...options })
+function listen(
+  dataDir: string,
+  port: number,
+  options: Partial<EndpointOptions>,
+  build: BuildService | undefined,
+) {
+  return startEndpoint({ dataDir, host: 'localhost', port, trunkPort: 0, ...options }, build)
 }
 
 export async function inLobby(chat: Chat): Promise<void> {
