@@ -8,6 +8,7 @@ import {
   EndConversationEvent,
   EnterEvent,
   FailedMessageEvent,
+  HistoryEvent,
   NoticeEvent,
   OpenPrivateEvent,
   PanelEvent,
@@ -16,6 +17,7 @@ import {
   SelectRoomEvent,
   SendEvent,
   ShowListEvent,
+  ShowMessageEvent,
   SomebodyElseEvent,
   StartEvent,
   VerifyEvent,
@@ -67,6 +69,12 @@ export class ChatApp extends SottoElement {
     on<EndConversationEvent>(EndConversationEvent.type, ({ room }) => this.#model?.leave(room))
     on<ConnectionEvent>(ConnectionEvent.type, ({ what }) =>
       what === 'leave' ? this.#model?.disconnect() : this.#model?.connect(),
+    )
+    on<ShowMessageEvent>(ShowMessageEvent.type, (event) => this.#showMessage(event))
+    on<HistoryEvent>(HistoryEvent.type, ({ room, what }) =>
+      what === 'wipe'
+        ? this.#model?.wipeHistory(room)
+        : this.#model?.setHistory(room, what === 'keep'),
     )
     on<NoticeEvent>(NoticeEvent.type, ({ notice, choice }) =>
       choice === undefined ? this.#model?.dismiss(notice) : this.#model?.decide(notice, choice),
@@ -139,6 +147,8 @@ export class ChatApp extends SottoElement {
       return html`<identity-panel .me=${state.me} .keeper=${keeper} .door=${this.door}></identity-panel>`
     if (this.panel === 'handshake')
       return html`<handshake-view .handshake=${state.handshake} .endpoint=${state.endpoint}></handshake-view>`
+    if (this.panel === 'search')
+      return html`<search-panel .model=${model} .rooms=${state.rooms}></search-panel>`
     return nothing
   }
 
@@ -230,6 +240,14 @@ export class ChatApp extends SottoElement {
     this.showsList = false
     this.problem = ''
     void this.updateComplete.then(() => this.#focusBox())
+  }
+
+  async #showMessage({ hit }: ShowMessageEvent): Promise<void> {
+    this.selected = hit.room
+    this.showsList = false
+    this.panel = undefined
+    await this.updateComplete
+    this.querySelector('chat-screen')?.show(hit)
   }
 
   #showList(): void {

@@ -1,8 +1,8 @@
-import type { ChatModel, ChatState, RoomView } from '../chat/model.ts'
+import type { ChatModel, ChatState, RoomView, SearchHit } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
-import { SomebodyElseEvent } from './events.ts'
+import { PanelEvent, SomebodyElseEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
-import { sign, warningIcon } from './icons.ts'
+import { searchIcon, sign, warningIcon } from './icons.ts'
 import type { MessageForm } from './message_form.ts'
 import type { MessageList } from './message_list.ts'
 import './chat_header.ts'
@@ -41,7 +41,9 @@ export class ChatScreen extends SottoElement {
     return html`<div class="frame ${this.showsList ? 'lists' : 'talks'}">
       <a class="skip" href="#message" @click=${this.#skip}>Skip to the conversation</a>
       <aside aria-label="Conversations and people">
-        <h1 class="brand"><span class="wordmark">sotto</span>${sign()}</h1>
+        <div class="brand"><h1 class="wordmark">sotto</h1>${sign()}
+          <button class="button quiet" type="button" aria-label="Search" title="Search" aria-haspopup="dialog" @click=${() => this.dispatchEvent(new PanelEvent('search'))}>${searchIcon()}</button>
+        </div>
         <nav aria-label="Conversations"><room-list .rooms=${state.rooms} .selected=${room?.room}></room-list></nav>
         <people-list .people=${state.people}></people-list>
       </aside>
@@ -63,6 +65,11 @@ export class ChatScreen extends SottoElement {
   /** The person wrote something: the newest line is what they look at. */
   followNewest(): void {
     this.list?.follow()
+  }
+
+  /** Goes to a message that was found. */
+  show(hit: SearchHit): void {
+    void this.updateComplete.then(() => this.list?.show(hit.place, hit.id))
   }
 
   #renderRoom(room: RoomView, { connection }: ChatState): Html {

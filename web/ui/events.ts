@@ -2,10 +2,10 @@
  * What elements ask for. They bubble up to the app element, which alone acts on them and on the
  * model; what changes comes down again as properties.
  */
-import type { MessageId, RoomId } from '../chat/model.ts'
+import type { MessageId, RoomId, SearchHit } from '../chat/model.ts'
 import type { KeyFile } from './door.ts'
 
-export type PanelName = 'identity' | 'handshake'
+export type PanelName = 'identity' | 'handshake' | 'search'
 
 class Ask extends Event {
   constructor(type: string) {
@@ -170,6 +170,28 @@ export class NoticeEvent extends Ask {
   }
 }
 
+/** A message that was found is to be seen where it stands. */
+export class ShowMessageEvent extends Ask {
+  static readonly type = 'sotto-show-message'
+  readonly hit: SearchHit
+  constructor(hit: SearchHit) {
+    super(ShowMessageEvent.type)
+    this.hit = hit
+  }
+}
+
+/** What this device keeps of a conversation. */
+export class HistoryEvent extends Ask {
+  static readonly type = 'sotto-history'
+  readonly room: RoomId
+  readonly what: 'keep' | 'forget' | 'wipe'
+  constructor(room: RoomId, what: 'keep' | 'forget' | 'wipe') {
+    super(HistoryEvent.type)
+    this.room = room
+    this.what = what
+  }
+}
+
 /** The person and all that this browser keeps of them are to go. */
 export class DeletePersonEvent extends Ask {
   static readonly type = 'sotto-delete-person'
@@ -195,6 +217,8 @@ declare global {
     'sotto-connection': ConnectionEvent
     'sotto-panel': PanelEvent
     'sotto-notice': NoticeEvent
+    'sotto-show-message': ShowMessageEvent
+    'sotto-history': HistoryEvent
     'sotto-delete-person': DeletePersonEvent
   }
 }

@@ -13,6 +13,8 @@ export const leaveIcon = (): Html => icon('M14 4H6v16h8M10 12h11m-4-4 4 4-4 4')
 export const joinIcon = (): Html => icon('M19.5 12a7.5 7.5 0 1 1-2.2-5.3L20 9.4M20 4v5.4h-5.4')
 export const sendIcon = (): Html => icon('M12 20V5m-6 6 6-6 6 6')
 export const chevronIcon = (): Html => icon('M7 10l5 5 5-5')
+export const searchIcon = (): Html =>
+  icon('M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M15.5 15.5 20 20')
 export const downIcon = (): Html => icon('M12 5v14m-6-6 6 6 6-6')
 export const closeIcon = (): Html => icon('M6 6l12 12M18 6L6 18')
 export const warningIcon = (): Html => icon('M12 4 2.8 20h18.4zM12 10v4.5M12 17.2v.1')

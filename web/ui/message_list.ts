@@ -5,7 +5,7 @@ import { FailedMessageEvent, SeenEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { downIcon } from './icons.ts'
 import { row } from './message_row.ts'
-import { PageWindow } from './page_window.ts'
+import { PAGE, PageWindow } from './page_window.ts'
 import { plural } from './words.ts'
 
 /** Closer to the end than this (CSS pixels) the list follows what is new. */
@@ -14,6 +14,9 @@ const AT_END = 48
 const MARGIN = 700
 /** New messages are announced together, at most this often (ms). */
 const ANNOUNCE = 1000
+
+/** A message that was searched for stays marked so long (ms). */
+const FOUND = 2500
 
 /** A page of the timeline and the item before it, which decides on names and days. */
 interface Page {
@@ -39,6 +42,8 @@ export class MessageList extends SottoElement {
   /** What stays in place on the screen when something above it changes its height. */
   #anchor: { id: string; top: number } | undefined
   #shown: { room: RoomId; settled: number; unread: number } | undefined
+  /** An item that is to be shown as soon as it is drawn. */
+  #wanted: string | undefined
   #heard: MessageView[] = []
   /** Where the view was: only moving up from there ends the following. */
   #top = 0
@@ -108,6 +113,15 @@ export class MessageList extends SottoElement {
     this.requestUpdate()
   }
 
+  /** Goes to the item at a place of the timeline, and marks it for a moment. */
+  show(place: number, id: string): void {
+    const page = Math.min(Math.floor(place / PAGE), this.#window.pages - 1)
+    this.#wanted = id
+    this.following = false
+    this.#drawn = [Math.max(0, page - 1), Math.min(this.#window.pages - 1, page + 1)]
+    this.requestUpdate()
+  }
+
   #renderPage(page: number): Html[] {
     const { before, items } = this.#pages.get(page) ?? { before: undefined, items: [] }
     const now = Date.now()
@@ -131,6 +145,7 @@ export class MessageList extends SottoElement {
     this.#pages = new Map()
     this.#shown = undefined
     this.#heard = []
+    this.#wanted = undefined
     this.marker = undefined
     this.announcement = ''
     this.following = true
@@ -249,7 +264,8 @@ export class MessageList extends SottoElement {
       scroller.scrollTop = scroller.scrollHeight
       this.#top = scroller.scrollTop
     }
-    if (this.#anchor) this.#restore(scroller, this.#anchor)
+    if (this.#wanted !== undefined) this.#find(scroller, this.#wanted)
+    else if (this.#anchor) this.#restore(scroller, this.#anchor)
   }
 
   #restore(scroller: HTMLElement, anchor: { id: string; top: number }): void {
@@ -260,6 +276,18 @@ export class MessageList extends SottoElement {
         break
       }
     this.#anchor = undefined
+  }
+
+  #find(scroller: HTMLElement, id: string): void {
+    for (const item of scroller.querySelectorAll<HTMLElement>('[data-id]'))
+      if (item.dataset.id === id) {
+        this.#wanted = undefined
+        item.scrollIntoView({ block: 'center' })
+        this.#top = scroller.scrollTop
+        item.classList.add('found')
+        setTimeout(() => item.classList.remove('found'), FOUND)
+        return
+      }
   }
 
   #tellSeen(): void {

@@ -1,6 +1,6 @@
 import type { Reader, RoomView } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
-import { VerifyEvent } from './events.ts'
+import { HistoryEvent, VerifyEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { chevronIcon, lockIcon } from './icons.ts'
 import { TRUST } from './people_list.ts'
@@ -14,6 +14,7 @@ import { grouped, hue, initial, plural } from './words.ts'
 export class ReaderList extends SottoElement {
   @property({ attribute: false }) room: RoomView | undefined
   @state() private open = false
+  @state() private wiping = false
 
   override render(): Html | typeof nothing {
     if (this.room === undefined) return nothing
@@ -31,6 +32,7 @@ export class ReaderList extends SottoElement {
         </p>
         <ul role="list" aria-label="Readers">${this.room.readers.map((reader) => this.#renderReader(reader))}</ul>
         ${this.room.crypto === '' ? nothing : html`<p class="soft small crypto">${this.room.crypto}</p>`}
+        ${this.#renderHistory(this.room)}
       </div>
     `
   }
@@ -53,7 +55,29 @@ export class ReaderList extends SottoElement {
     </button>`
   }
 
+  #renderHistory({ room, keepsHistory }: RoomView): Html {
+    const ask = (what: HistoryEvent['what']) => () => {
+      this.wiping = false
+      this.dispatchEvent(new HistoryEvent(room, what))
+    }
+    return html`<h3>On this device</h3>
+      <p class="soft small">${keepsHistory ? 'Messages are kept here, encrypted, until you wipe them.' : 'Messages are not kept: they are gone when this page is closed.'}</p>
+      <div class="history">
+        <button class="button" type="button" @click=${ask(keepsHistory ? 'forget' : 'keep')}>${keepsHistory ? 'Stop keeping' : 'Keep from now on'}</button>
+        ${
+          this.wiping
+            ? html`<button class="button danger" type="button" @click=${ask('wipe')}>Really wipe</button>`
+            : html`<button class="button" type="button" @click=${this.#askWipe}>Wipe what is kept…</button>`
+        }
+      </div>`
+  }
+
+  #askWipe(): void {
+    this.wiping = true
+  }
+
   #toggle(): void {
+    this.wiping = false
     this.open = !this.open
   }
 

@@ -1,0 +1,79 @@
+import type { RoomId } from '../../web/chat/model.ts'
+import { LOBBY, NOON, privateRoom, ScriptedChat } from '../support/scripted_chat.ts'
+import { button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
+import { assert, describe, it } from '../support/suite.ts'
+
+async function searching() {
+  const chat = new ScriptedChat()
+  const lines = Array.from({ length: 5000 }, (_, i) =>
+    chat.message({ from: 'bob', text: i === 1234 ? 'the needle is here' : `hay ${i}`, at: NOON }),
+  )
+  chat.put(LOBBY, ...lines)
+  const page = await inTheChat(chat)
+  await chat.openPrivate('carol')
+  chat.put(privateRoom('carol'), chat.message({ from: 'carol', text: '<b>needle</b> & thread' }))
+  button('Search').click()
+  await until(() => document.querySelector('search-panel dialog[open]'))
+  return page
+}
+
+describe('the search', () => {
+  it('finds words in all conversations, newest first, and marks them as text', async () => {
+    await searching()
+    await type(one<HTMLInputElement>('#words'), 'needle')
+    await until(() => document.querySelectorAll('.hit').length === 2)
+    const [first, second] = document.querySelectorAll('.hit')
+    assert.include(first?.textContent ?? '', 'in carol')
+    assert.equal(first?.querySelector('.snippet')?.textContent, '<b>needle</b> & thread')
+    assert.equal(first?.querySelector('mark')?.textContent, 'needle')
+    assert.include(second?.textContent ?? '', 'in Lobby')
+    assert.include(one('[aria-label=Results]').textContent ?? '', '2 found')
+  })
+
+  it('goes to what was found, wherever it stands', async () => {
+    await searching()
+    await type(one<HTMLInputElement>('#words'), 'needle is')
+    await until(() => document.querySelector('.hit'))
+    one('.hit').click()
+    const found = await until(() => document.querySelector<HTMLElement>('.message.found'))
+    await drawn()
+    const { top, bottom } = found.getBoundingClientRect()
+    const log = one('[role=log]').getBoundingClientRect()
+    assert.isTrue(top >= log.top && bottom <= log.bottom)
+    assert.include(found.textContent ?? '', 'the needle is here')
+    assert.isNull(document.querySelector('dialog.panel'))
+  })
+
+  it('says when nothing was found', async () => {
+    await searching()
+    await type(one<HTMLInputElement>('#words'), 'unicorn')
+    await until(() => one('[aria-label=Results]').textContent === 'Nothing was found.')
+  })
+})
+
+describe('what a device keeps', () => {
+  it('is said for each conversation, can be switched off, and wiped after a question', async () => {
+    const { chat } = await inTheChat()
+    one('.claim').click()
+    await drawn()
+    button('Stop keeping').click()
+    await until(() => one('#readers').textContent?.includes('are not kept'))
+    button('Keep from now on').click()
+    await drawn()
+    button('Wipe what is kept…').click()
+    await drawn()
+    assert.notInclude(chat.asked.join(), 'wipe')
+    button('Really wipe').click()
+    await drawn()
+    assert.deepEqual(chat.asked, ['history off', 'history on', `wipe ${LOBBY satisfies RoomId}`])
+  })
+
+  it('verifies a person whose digits were compared', async () => {
+    const { chat } = await inTheChat()
+    one('.claim').click()
+    await drawn()
+    button('I compared these digits with bob').click()
+    await until(() => chat.asked.length > 0)
+    assert.deepEqual(chat.asked, ['verify bob'])
+  })
+})
