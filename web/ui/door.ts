@@ -5,8 +5,8 @@ export interface Door {
   /** The people whom this browser keeps, last used first. */
   profiles(): Promise<readonly ProfileView[]>
   /**
-   * Comes in without asking where it is clear as whom: this tab was somebody before it was
-   * reloaded, or there is one person here and no other tab has them. Undefined otherwise.
+   * Comes in without asking when this tab was somebody before it was reloaded or restored.
+   * Undefined otherwise: a new tab asks, since it may well be for somebody else.
    */
   resume(): Promise<Entered | undefined>
   /** What is wrong with a name, for people; empty when nothing is. */
