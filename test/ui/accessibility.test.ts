@@ -1,3 +1,4 @@
+import { emulateMedia } from '@web/test-runner-commands'
 import 'axe-core'
 import type { AxeResults, RunOptions } from 'axe-core'
 import { digits, HANDSHAKE_STEPS, LOBBY, NOON, ScriptedDoor } from '../support/scripted_chat.ts'
@@ -6,18 +7,24 @@ import { assert, describe, it } from '../support/suite.ts'
 
 declare const axe: { run(context: Element, options: RunOptions): Promise<AxeResults> }
 
-/** Everything that axe finds wrong with what is on the screen, in words. */
+/** Everything that axe finds wrong with what is on the screen, by day and by night, in words. */
 async function faults(): Promise<string[]> {
-  await drawn()
-  for (const animation of document.getAnimations())
-    if (animation.effect?.getComputedTiming().endTime === Number.POSITIVE_INFINITY)
-      animation.cancel()
-    else animation.finish()
-  const { violations } = await axe.run(document.body, {
-    // The document around the tests is the test runner's.
-    rules: { region: { enabled: false }, 'page-has-heading-one': { enabled: false } },
-  })
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
+  const found: string[] = []
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await emulateMedia({ colorScheme })
+    await drawn()
+    for (const animation of document.getAnimations())
+      if (animation.effect?.getComputedTiming().endTime === Number.POSITIVE_INFINITY)
+        animation.cancel()
+      else animation.finish()
+    const { violations } = await axe.run(document.body, {
+      // The document around the tests is the test runner's.
+      rules: { region: { enabled: false }, 'page-has-heading-one': { enabled: false } },
+    })
+    for (const { id, nodes } of violations)
+      for (const { html } of nodes) found.push(`${colorScheme}, ${id}: ${html}`)
+  }
+  return found
 }
 
 describe('the first screen', () => {
