@@ -2,64 +2,28 @@
 /** One command, subcommands. Each loads only what it runs: the relay never loads the endpoint. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
+import {
+  checked,
+  dataOption,
+  hostOption,
+  listenOption,
+  logOption,
+  many,
+  option,
+  pageOption,
+  port,
+} from './cli_options.ts'
 import * as config from './config.ts'
 import { EXIT_FAILED, EXIT_USAGE, startFailure } from './part.ts'
 
 const CLI = fileURLToPath(import.meta.url)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PAGE = `${ROOT}.build/page`
 const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string }
 
-/** A value that is wrong ends the command with its sentence and exit code 2. */
-function checked<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text)
-    } catch (error) {
-      throw new InvalidArgumentError(error instanceof Error ? error.message : '')
-    }
-  }
-}
-
-/** For options that may be given several times, or as a list with commas. */
-function many<T>(parse: (text: string) => T): (text: string, before: T[] | undefined) => T[] {
-  const one = checked(parse)
-  return (text, before = []) => [...before, ...text.split(',').filter(Boolean).map(one)]
-}
-
-function option<T>(flags: string, env: string, text: string, parse: (text: string) => T): Option {
-  return new Option(flags, text).env(env).argParser(checked(parse))
-}
-
-const port = (flags: string, env: string, text: string, value: number): Option =>
-  option(flags, env, text, config.parsePort).default(value)
-
-const dataOption = (): Option =>
-  option('--data <directory>', 'SOTTO_DATA', 'where everything is kept', config.parsePath).default(
-    config.parsePath(config.DEFAULT_DATA),
-    config.DEFAULT_DATA,
-  )
-const hostOption = (): Option =>
-  option(
-    '--host <name>',
-    'SOTTO_HOST',
-    'the endpoint’s name, as clients know it',
-    config.parseHost,
-  ).default(config.DEFAULT_HOST)
-const listenOption = (): Option =>
-  option(
-    '--listen <address>',
-    'SOTTO_LISTEN',
-    'the address to listen on',
-    config.parseAddress,
-  ).default(config.DEFAULT_LISTEN)
-const logOption = (): Option =>
-  option('--log <level>', 'SOTTO_LOG', config.LOG_LEVELS.join(', '), config.parseLevel).default(
-    'info',
-  )
-const pageOption = (): Option =>
-  option('--page <directory>', 'SOTTO_PAGE', 'the built page', config.parsePath).default(PAGE)
+const PASSWORD_HELP = `
+A password that newcomers need is set by SOTTO_SERVER_PASSWORD, or by SOTTO_SERVER_PASSWORD_FILE
+naming a file (mode 600). It is no flag: every user of a machine can read command lines.`
 
 const program = new Command('sotto')
   .description('Private chat that lives in a browser tab.')
@@ -175,7 +139,7 @@ program
   .addOption(
     port('--trunk-port <port>', 'SOTTO_TRUNK_PORT', 'for relays', config.DEFAULT_TRUNK_PORT),
   )
-  .addOption(listenOption())
+  .addOption(listenOption('SOTTO_ENDPOINT_LISTEN'))
   .addOption(
     option(
       '--trunk-listen <address>',
@@ -224,7 +188,7 @@ program
     new Option('--accept-loss', 'start though acknowledged messages are missing from the database'),
   )
   .addOption(logOption())
-  .addHelpText('after', PASSWORD_HELP())
+  .addHelpText('after', PASSWORD_HELP)
   .action(async ({ data, log, relayKey, dial, acceptLoss, ...flags }) => {
     const { runEndpoint } = await import('./endpoint/command.ts')
     const { parseFingerprint } = await import('./trunk_key.ts')
@@ -235,12 +199,6 @@ program
       ...{ dial: dial ?? [], acceptLoss: acceptLoss === true, logLevel: log },
     })
   })
-
-function PASSWORD_HELP(): string {
-  return `
-A password that newcomers need is set by SOTTO_SERVER_PASSWORD, or by SOTTO_SERVER_PASSWORD_FILE
-naming a file (mode 600). It is no flag: every user of a machine can read command lines.`
-}
 
 program
   .command('chat')
@@ -269,6 +227,28 @@ program
     const pin = endpointKey === undefined ? undefined : parseFingerprint(endpointKey)
     const { stdin: input, stdout: output } = process
     process.exitCode = await runChat({ ...flags, pin, dataDir: data, input, output })
+  })
+
+program
+  .command('backup')
+  .description('copy what the endpoint keeps into a new directory, also while it runs')
+  .argument('<directory>', 'is made', checked(config.parsePath))
+  .addOption(dataOption())
+  .option('--no-keys', 'leave the keys out: endpoint_key.pem must then be kept elsewhere')
+  .action(async (target: string, { data, keys }) => {
+    const { runBackup } = await import('./endpoint/store_command.ts')
+    process.stdout.write(`${await runBackup(data, target, keys)}\n`)
+  })
+
+program
+  .command('restore')
+  .description('put a backup in place of what the endpoint keeps; the endpoint must not run')
+  .argument('<directory>', 'that `sotto backup` has made', checked(config.parsePath))
+  .addOption(dataOption())
+  .option('--force', 'replace what is there; it is kept beside the new')
+  .action(async (target: string, { data, force }) => {
+    const { runRestore } = await import('./endpoint/store_command.ts')
+    process.stdout.write(`${runRestore(target, data, force === true)}\n`)
   })
 
 try {

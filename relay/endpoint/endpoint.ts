@@ -95,6 +95,8 @@ export interface Endpoint {
 const IDLE_SECONDS = 30
 const DAY_SECONDS = 24 * 3600
 const PRUNE_MS = 3_600_000
+/** As `Trunk` says it. */
+const CLOSED_BY_US = 'closed here'
 
 /** Starts the endpoint. Rejects, with a sentence for people, when it can't. */
 export async function startEndpoint(
@@ -229,8 +231,10 @@ function storeChanged(state: StoreState, log: Log, directory: Directory): void {
 function trunkEvents(log: Log) {
   return {
     up: (name: string) => log.info({ event: 'trunk_up', trunk: name }, 'a relay is connected'),
-    down: (name: string, reason: string, connections: number) =>
-      log.warn({ event: 'trunk_down', trunk: name, reason, connections }, 'a relay is gone'),
+    down: (name: string, reason: string, connections: number) => {
+      const level = reason === CLOSED_BY_US ? 'info' : 'warn'
+      log[level]({ event: 'trunk_down', trunk: name, reason, connections }, 'a relay is gone')
+    },
     refused: (reason: string) =>
       log.warn({ event: 'trunk_refused', reason }, 'a trunk was not taken'),
   }

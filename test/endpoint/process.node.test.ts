@@ -158,6 +158,28 @@ describe('sotto at a terminal', () => {
     assert.notInclude(damaged.err, 'MII')
   })
 
+  it('backs up while the endpoint runs, and restores to an endpoint with the same key', async () => {
+    const first = new Command(['endpoint', ...free()])
+    const [, port, print] = await first.says(/"port":(\d+).*"fingerprint":"([0-9a-f]{64})"/)
+    const identity = await anIdentity()
+    await (await enter(Number(port), { user: 'wren', identity })).close()
+    const data = ['--data', join(dir, 'data')]
+    const made = await run(['backup', join(dir, 'copy'), ...data])
+    assert.match(made.out, /1 accounts, 1 rooms.*endpoint_key\.pem/s)
+    assert.equal((await run(['backup', join(dir, 'copy'), ...data])).code, 1)
+    const running = await run(['restore', join(dir, 'copy'), ...data, '--force'])
+    assert.match(running.err, /running/)
+    first.child.kill('SIGTERM')
+    await first.done
+    const restored = await run(['restore', join(dir, 'copy'), '--data', join(dir, 'other')])
+    assert.equal(restored.code, 0, restored.err)
+    const second = new Command(['endpoint', ...free(), '--data', join(dir, 'other')])
+    const [, again] = await second.says(/"fingerprint":"([0-9a-f]{64})"/)
+    assert.equal(again, print)
+    second.child.kill('SIGTERM')
+    await second.done
+  })
+
   it('starts both parts with one command, restarts a killed one, and stops both', async () => {
     const [page, peers, trunk] = await Promise.all([steadyPort(), steadyPort(), steadyPort()])
     const ports = ['--port', `${page}`, '--endpoint-port', `${peers}`, '--trunk-port', `${trunk}`]
