@@ -13,6 +13,7 @@ const GROUPS: Record<string, () => Promise<{ bench: () => Promise<readonly Figur
   fanout: () => import('./fanout.ts'),
   idle: () => import('./idle.ts'),
   store: () => import('./store.ts'),
+  history: () => import('./history.ts'),
   page: () => import('./page.ts'),
 }
 

@@ -169,7 +169,7 @@ export interface SearchHit {
 export type SearchPlace = ReadonlyMap<RoomId, number>
 
 export interface SearchOptions {
-  /** Hits at most; 50 unless it is given. */
+  /** Hits at most; 25 unless it is given. */
   readonly limit?: number
   /** Only in this room. */
   readonly room?: RoomId | undefined

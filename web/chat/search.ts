@@ -1,15 +1,16 @@
 import { type History, SEGMENT, type StoredItem } from './history.ts'
 import type { RoomId, SearchHit, SearchOptions, SearchPage, SearchPlace } from './model.ts'
-import { everywhere, has, type Needles, needles } from './search_part.ts'
+import type { Candidate } from './search_index.ts'
+import { count, everywhere, has, type Needles, needles } from './search_part.ts'
 import { match, parseQuery, type Range, type Term } from './search_words.ts'
 
 /** Hits of one page unless the caller says otherwise. */
-const LIMIT = 50
+const LIMIT = 25
 /** UTF-16 units of a snippet, and how many of these may stand before the first match. */
 const SNIPPET = 160
 const LEAD = 40
 /** Segments that are read together at most; the first is read alone. */
-const MOST_READ = 16
+const MOST_READ = 32
 
 type Message = Extract<StoredItem, { k: 'm' }>
 
@@ -42,7 +43,7 @@ export async function search(
 ): Promise<SearchPage> {
   const terms = parseQuery(query)
   if (terms.length === 0) return { hits: [], more: undefined }
-  const asked = { terms, needles: needles(terms), signal }
+  const asked = { terms, needles: needles(terms), limit, signal }
   const heads = await Promise.all(
     rooms.map((room) => Stream.begin(room, asked, after?.get(room.room))),
   )
@@ -69,6 +70,8 @@ function newestOf(streams: readonly Stream[]): Stream | undefined {
 interface Asked {
   readonly terms: readonly Term[]
   readonly needles: Needles
+  /** More hits than these are not looked for. */
+  readonly limit: number
   readonly signal: AbortSignal
 }
 
@@ -129,14 +132,13 @@ async function* inRoom(room: Searchable, asked: Asked, below: number): AsyncGene
 /** Stored messages before `end` that may meet the query, newest first. */
 async function* stored(
   history: History,
-  { needles, signal }: Asked,
+  { needles, limit, signal }: Asked,
   end: number,
 ): AsyncGenerator<readonly [number, Message]> {
-  const most = Math.floor(end / SEGMENT)
-  const partly = end % SEGMENT === 0 ? [] : [{ segment: most, places: undefined }]
+  const full = Math.floor(end / SEGMENT)
   // The newest segment has no part yet, and one that is cut off by `end` is at hand as a rule.
-  let batch: { readonly segment: number; readonly places: Uint32Array | undefined }[] = [...partly]
-  let wanted = 1
+  let batch: Candidate[] = end % SEGMENT === 0 ? [] : [{ segment: full, places: undefined }]
+  let most = 1
   const read = async () => {
     const segments = await history.segments(batch.map(({ segment }) => segment))
     signal.throwIfAborted()
@@ -147,13 +149,14 @@ async function* stored(
         .toReversed(),
     )
     batch = []
-    wanted = Math.min(MOST_READ, wanted * 2)
+    most = Math.min(MOST_READ, most * 4)
     return messages
   }
   if (batch.length > 0) yield* await read()
-  for await (const candidate of history.index.candidates(needles, most, signal)) {
+  for await (const candidate of history.index.candidates(needles, full, signal)) {
     batch.push(candidate)
-    if (batch.length === wanted) yield* await read()
+    const may = batch.reduce((sum, { places }) => sum + (places ? count(places) : 0), 0)
+    if (batch.length >= most || may >= limit) yield* await read()
   }
   yield* await read()
 }

@@ -11,8 +11,8 @@ import type { Vault } from './vault.ts'
 const BLOCK = 44 * 1024
 /** Blocks that are kept open in memory, per room: of half a million messages. */
 const MOST_OPEN = 256
-/** Blocks that a search reads at first; then twice as many each time. */
-const FIRST_READ = 4
+/** Blocks that a search reads at first; then four times as many each time. */
+const FIRST_READ = 8
 /** Segments that are indexed anew at once, after the index was found to lack them. */
 const MEND = 4
 
@@ -87,7 +87,7 @@ export class SearchIndex {
   async *candidates(query: Needles, end: number, signal: AbortSignal): AsyncGenerator<Candidate> {
     const starts = (await this.#firsts()).filter((first) => first < end).toReversed()
     let above = end
-    for (let i = 0, most = FIRST_READ; i < starts.length; i += most, most *= 2) {
+    for (let i = 0, most = FIRST_READ; i < starts.length; i += most, most *= 4) {
       const some = starts.slice(i, i + most)
       const blocks = await this.#blocks(some)
       signal.throwIfAborted()

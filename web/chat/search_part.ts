@@ -33,6 +33,13 @@ export function isEmpty(places: Places): boolean {
   return places.every((bits) => bits === 0)
 }
 
+/** How many messages these are. */
+export function count(places: Places): number {
+  let sum = 0
+  for (let bits of places) for (; bits !== 0; bits = (bits & (bits - 1)) >>> 0) sum += 1
+  return sum
+}
+
 function set(places: Places, n: number): void {
   places[n >> 5] = (places[n >> 5] ?? 0) | (1 << (n & 31))
 }
