@@ -140,6 +140,11 @@ async function records() {
     const header = Uint8Array.of(0x17, length >> 16, length >> 8, length)
     return concat(header, await aead.seal(nonceOf(iv, 0), header, inner))
   }
+  const misstated = async (length: number): Promise<Bytes> => {
+    const header = Uint8Array.of(0x17, 0, length >> 8, length)
+    const inner = concat(u8(1), fill(1, 10), u8(0x80), new Uint8Array(244))
+    return concat(header, await aead.seal(nonceOf(iv, 0), header, inner))
+  }
   const good = await new RecordSealer(p, key).seal({ content: 'app', payload: fill(1, 10) })
   const padded = (content: number, ...tail: number[]) =>
     concat(u8(content), Uint8Array.from(tail), new Uint8Array(255 - tail.length))
@@ -151,6 +156,7 @@ async function records() {
     ['a changed tag', changed(good, -1, (good.at(-1) ?? 0) ^ 1)],
     ['a size that is no bucket', await seal(new Uint8Array(255))],
     ['no bucket: 4,352 bytes', await seal(new Uint8Array(4352))],
+    ['a wrong length, sealed as such', await misstated(0x111)],
     ['no padding', await seal(new Uint8Array(256))],
     ['content 0', await seal(padded(0, 0x80))],
     ['content 7', await seal(padded(7, 0x80))],
