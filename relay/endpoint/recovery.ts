@@ -28,6 +28,8 @@ const LEAST_SPACE = 2 ** 20
 const BUSY_MS = 5000
 /** Pages that the writer keeps: the index of message ids is hit all over. */
 const CACHE_KIB = 16_384
+/** What the file of the write-ahead log is cut to after it was longer. */
+const LOG_BYTES = 16 * 2 ** 20
 
 /** A database that was found sound and has just taken a commit. */
 export interface Recovered {
@@ -138,7 +140,9 @@ function openChecked(dir: string): DatabaseSync {
       )
     // FULL: every commit syncs the write-ahead log before it returns.
     db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON')
-    db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
+    // The writer makes its checkpoints itself: SQLite passes over the errors of its own.
+    db.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${CACHE_KIB}`)
+    db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`)
     if (!hasTables(db)) create(db, dir)
     return db
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, SottoError } from '../../web/protocol/errors.ts'
 import type { MarkFile } from './commit_mark.ts'
@@ -32,10 +32,14 @@ export type Answer =
       readonly passing: boolean
     }
 
+/** Pages in the write-ahead log after which they are written into the database: 4 MiB. */
+const LONG_LOG = 1000
+
 interface Open {
   readonly db: DatabaseSync
   readonly mark: MarkFile
   readonly records: Records
+  readonly logLength: StatementSync
 }
 
 class Writer {
@@ -44,6 +48,8 @@ class Writer {
   #open: Open | undefined
   /** Commits that were answered for: what any later start must find. */
   #acknowledged = 0
+  /** What went wrong after the last answer. */
+  #failure: unknown
 
   constructor(dir: string, keptEpochs: number) {
     this.#dir = dir
@@ -62,16 +68,35 @@ class Writer {
     }
   }
 
+  /**
+   * What can be done after the answer: writes a long log into the database. When that fails the
+   * commits stay good, since the log has them; but the database is opened afresh before the next,
+   * so that all of the log is written again and not only what SQLite thinks is missing.
+   */
+  tidy(): void {
+    if (this.#open === undefined) return
+    try {
+      if (Number(this.#open.logLength.get()?.log) < LONG_LOG) return
+      this.#open.db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch (error) {
+      this.#failure = error
+      this.#drop()
+    }
+  }
+
   #start(now: number, acceptLoss: boolean): Answer {
     this.#drop()
     const acknowledged = this.#acknowledged
     const { db, mark, ...found } = recover(this.#dir, { now, acceptLoss, acknowledged })
-    this.#open = { db, mark, records: new Records(db, this.#keptEpochs) }
+    const logLength = db.prepare('PRAGMA wal_checkpoint(NOOP)')
+    this.#open = { db, mark, records: new Records(db, this.#keptEpochs), logLength }
+    this.#failure = undefined
     this.#acknowledged = found.commits
     return { kind: 'opened', ...found }
   }
 
   #write(now: number, writes: readonly Write[]): Answer {
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#open === undefined) throw new Error('written to while closed')
     const { db, mark, records } = this.#open
     db.exec('BEGIN IMMEDIATE')
@@ -117,6 +142,7 @@ if (parentPort !== null) {
   const writer = new Writer(dir, keptEpochs)
   port.on('message', (order: Order) => {
     port.postMessage(writer.obey(order))
+    writer.tidy()
     if (order.kind === 'close') port.close()
   })
 }

@@ -5,7 +5,7 @@ import { SqliteReader } from '../../relay/endpoint/sqlite_reader.ts'
 import { type Bytes, equal, hex } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { full, type Random, seeded } from '../support/random.ts'
-import { inScratch, message, open, people, roomOf } from '../support/store_fixture.ts'
+import { inMemory, inScratch, message, open, people, roomOf } from '../support/store_fixture.ts'
 import { assert, describe, it } from '../support/suite.ts'
 
 const RUNS = full ? 100_000 : 400
@@ -121,6 +121,6 @@ describe('the recovery of a store', () => {
         }
         assert.isAbove(outcomes.refused, 0)
         assert.isAbove(outcomes.taken, 0)
-      }),
+      }, inMemory),
     ))
 })

@@ -52,6 +52,12 @@ describe('a disk that fails (F4)', () => {
     { name: 'is full', what: 'write', errno: ENOSPC, says: /disk is full.*goes on by itself/ },
     { name: "can't be written", what: 'write', errno: EIO, says: /disk fails/ },
     { name: 'fails to sync', what: 'sync', errno: EIO, says: /disk fails/ },
+    {
+      name: 'fails to sync the database at a checkpoint',
+      what: 'checkpoint',
+      errno: EIO,
+      says: /disk fails/,
+    },
     { name: 'is full at a sync', what: 'sync', errno: ENOSPC, says: /disk/ },
   ] as const)
     it(

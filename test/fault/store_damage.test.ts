@@ -4,7 +4,15 @@ import type { Store } from '../../relay/endpoint/store.ts'
 import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { full, seeded } from '../support/random.ts'
-import { damageCopies, inScratch, message, open, people, roomOf } from '../support/store_fixture.ts'
+import {
+  damageCopies,
+  inMemory,
+  inScratch,
+  message,
+  open,
+  people,
+  roomOf,
+} from '../support/store_fixture.ts'
 import { Burst, checkBurst } from '../support/store_process.ts'
 import { assert, describe, fails, it } from '../support/suite.ts'
 
@@ -105,7 +113,7 @@ describe('a damaged database (F5)', () => {
         // A flip in space that nothing uses changes nothing; the others are noticed.
         assert.isAbove(outcomes.stopped, 0)
         assert.isAbove(outcomes.refused, 0)
-      }),
+      }, inMemory),
     ))
 
   it('stops the room whose entry was changed, and the others go on', () =>
@@ -129,7 +137,7 @@ describe('a damaged database (F5)', () => {
           if (running) await store.append(message(one, 'ann', 'after')).catch(() => undefined)
         }
         await store.close()
-      }),
+      }, inMemory),
     ))
 
   it('that was cut off is noticed, wherever it was cut', () =>
@@ -151,7 +159,7 @@ describe('a damaged database (F5)', () => {
           truncateSync(join(dir, 'sotto.db'), length)
           assert.notEqual(await outcome(dir, logs), 'whole', `cut to ${length}`)
         }
-      }),
+      }, inMemory),
     ))
 
   it('whose write-ahead log was changed or cut after a kill is refused until the loss is accepted', () =>
@@ -193,6 +201,6 @@ describe('a damaged database (F5)', () => {
         }
         assert.isAbove(refused.flipped, 0)
         assert.isAbove(refused.cut, 0)
-      }),
+      }, inMemory),
     ))
 })

@@ -32,13 +32,14 @@ function library(): string {
 }
 
 const CONTROL = { write: 0, sync: 2, open: 4 } as const
+const DATABASE_ALONE = 5
 
 /** A disk under the files of one directory, for processes that are started with `env`. */
 export class Disk {
   readonly env: Record<string, string>
   readonly log: string
   readonly #control: number
-  readonly #values = new Int32Array(5)
+  readonly #values = new Int32Array(6)
 
   /** Keeps its own files (list and control) in `work`, outside the directory that is watched. */
   constructor(dir: string, work: string) {
@@ -55,8 +56,16 @@ export class Disk {
     }
   }
 
-  /** From now on, after `skip` more that succeed, these fail with this errno. */
-  fail(what: keyof typeof CONTROL, errno: number, skip = 0): void {
+  /**
+   * From now on, after `skip` more that succeed, these fail with this errno: syncs of all files,
+   * or of the database alone, which only a checkpoint syncs.
+   */
+  fail(what: keyof typeof CONTROL | 'checkpoint', errno: number, skip = 0): void {
+    if (what === 'checkpoint') {
+      this.#values[DATABASE_ALONE] = 1
+      this.fail('sync', errno, skip)
+      return
+    }
     this.#values[CONTROL[what]] = errno
     if (what !== 'open') this.#values[CONTROL[what] + 1] = skip
     this.#set()

@@ -26,11 +26,21 @@ export function burstId(sender: number, number: number): string {
 
 export const burstRoom = roomNamed('ann bob')
 
+/** Said in full before anything else happens, however slowly it is heard. */
+function say(line: string): void {
+  let left = Buffer.from(`${line}\n`)
+  while (left.length > 0) {
+    try {
+      left = left.subarray(writeSync(1, left))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
+
 async function burst({ dir, senders, messages, witness }: BurstOptions): Promise<void> {
   const file = witness ? openSync(join(dir, 'witness'), 'a') : undefined
-  const say = (line: string): void => {
-    writeSync(1, `${line}\n`)
-  }
   let ending = false
   const working = new EventEmitter().setMaxListeners(senders + 1)
   const store = await open(dir, {

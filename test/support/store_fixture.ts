@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../../relay/endpoint/sqlite_store.ts'
@@ -12,9 +12,15 @@ export function named(name: string, length: number): Bytes {
   return new Uint8Array(createHash('shake256', { outputLength: length }).update(name).digest())
 }
 
+/** Where syncing costs nothing: for what is opened thousands of times. */
+export const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 /** Runs `work` with a directory of its own, which is removed afterwards. */
-export async function inScratch<T>(work: (dir: string) => T | Promise<T>): Promise<T> {
-  const dir = mkdtempSync(join(tmpdir(), 'sotto-store-'))
+export async function inScratch<T>(
+  work: (dir: string) => T | Promise<T>,
+  where = tmpdir(),
+): Promise<T> {
+  const dir = mkdtempSync(join(where, 'sotto-store-'))
   try {
     return await work(dir)
   } finally {

@@ -34,6 +34,8 @@ export class Burst {
     this.#child.stderr?.on('data', (chunk) => {
       this.#errors += chunk
     })
+    // It may end by itself before it is told to.
+    this.#child.stdin?.on('error', () => undefined)
     const { stdout } = this.#child
     if (stdout === null) throw new Error('no output to read')
     createInterface({ input: stdout }).on('line', (line) => this.#heard(line))
