@@ -113,6 +113,18 @@ describe('a ticket', () => {
     assert.lengthOf(sessions, 1)
   })
 
+  it('that runs out between M2 and M3 lets nobody in', async () => {
+    const { rig, pin, ticket } = await ticketed()
+    rig.time += TICKET_LIFE_MS - 1
+    const client = await ClientEnd.start(rig, { pin, ticket })
+    const server = new ServerEnd(rig)
+    await server.take(client.out.shift() as Bytes)
+    await client.take(server.out.shift() as Bytes)
+    rig.time += 1
+    await server.take(client.out.shift() as Bytes)
+    assert.equal(server.failure, 'handshake_failed')
+  })
+
   it('dies with a change of admission', async () => {
     let admission = 'member'
     const { rig, pin, ticket } = await ticketed({
