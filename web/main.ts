@@ -109,6 +109,7 @@ async function open(claim: Claim, profile: BrowserProfile): Promise<Entered> {
   chat.connect()
   return {
     model: chat,
+    lock: profile.lock,
     lost: lost.promise,
     async leave() {
       await leave()
@@ -132,18 +133,30 @@ async function open(claim: Claim, profile: BrowserProfile): Promise<Entered> {
   }
 }
 
-/** Comes in with a profile that is there. */
-async function enter(claim: Claim): Promise<Entered> {
+/** Comes in with a profile that is there, behind its app lock if it has one. */
+async function enter(claim: Claim, passphrase?: string): Promise<Entered> {
   try {
-    const { loadProfile } = await code.profile()
-    const profile = await loadProfile(idbStorage(claim.profile))
-    if (profile === undefined)
-      throw new SottoError('bad_key', 'There is nothing left of this person in this browser.')
-    return await open(claim, profile)
+    return await open(claim, await profileIn(claim, passphrase))
   } catch (error) {
     claim.release()
     forgetClaim()
     throw error
+  }
+}
+
+async function profileIn(claim: Claim, passphrase?: string): Promise<BrowserProfile> {
+  const { loadProfile } = await code.profile()
+  const loaded = await loadProfile(idbStorage(claim.profile))
+  switch (loaded.state) {
+    case 'ready':
+      return loaded.profile
+    case 'locked':
+      if (passphrase !== undefined) return loaded.unlock(passphrase)
+      throw new SottoError('bad_passphrase', `${loaded.user} is locked: enter the passphrase.`)
+    case 'incomplete':
+      throw new SottoError('bad_key', loaded.text)
+    case 'none':
+      throw new SottoError('bad_key', 'There is nothing left of this person in this browser.')
   }
 }
 
@@ -203,9 +216,9 @@ const door: Door = {
     return make(user, key && read.get(key), progress)
   },
 
-  async enter(profile, takesOver) {
+  async enter(profile, takesOver, passphrase) {
     const claim = takesOver ? await takeOver(profile) : await claimThis(profile)
-    if (claim !== undefined) return enter(claim)
+    if (claim !== undefined) return enter(claim, passphrase)
     throw new SottoError('refused', 'Another tab has just opened this person. You can take over.')
   },
 }

@@ -1,6 +1,17 @@
-import { type Bytes, hex } from '../protocol/bytes.ts'
-import { SottoError } from '../protocol/errors.ts'
-import { Identity, type Signer } from '../protocol/identity.ts'
+import { type Bytes, equal, hex } from '../protocol/bytes.ts'
+import type { Identity, Signer } from '../protocol/identity.ts'
+import { AppLock, IDENTITY, LockableStorage, VAULT } from './app_lock.ts'
+import { type LockRecord, unwrapKeys } from './lock_record.ts'
+import { makeVaultKeys, type ProfileKeys } from './profile_keys.ts'
+import {
+  examine,
+  type Found,
+  type Missing,
+  missingText,
+  PROFILE,
+  type StoredProfile,
+} from './profile_pieces.ts'
+import { repairWrite } from './profile_repair.ts'
 import type { Storage } from './storage.ts'
 import { openVault, type Vault } from './vault.ts'
 
@@ -19,25 +30,32 @@ export interface Profile {
   readonly backedUp: boolean
 }
 
-/** The profile of a browser, whose identity can be exported. */
+/** The profile of a browser, whose identity can be exported and whose store can be locked. */
 export interface BrowserProfile extends Profile {
   readonly identity: Identity
+  readonly lock: AppLock
 }
 
-interface StoredProfile {
-  readonly user: string
-  readonly device: Bytes
-  readonly backedUp: boolean
-}
-
-const PROFILE = 'profile'
-const IDENTITY = 'identity'
-const VAULT = 'vault'
-
-/** The key that seals this device's store: made here, never exportable. */
-function makeVaultKey(): Promise<CryptoKey> {
-  return crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
-}
+/** What a store turned out to hold. */
+export type LoadedProfile =
+  /** Nothing: nobody was here, or the browser has wiped the whole store. */
+  | { readonly state: 'none' }
+  | { readonly state: 'ready'; readonly profile: BrowserProfile }
+  /** The app lock is set. */
+  | {
+      readonly state: 'locked'
+      readonly user: string
+      /** Throws SottoError `bad_passphrase`; nothing is changed by that. */
+      unlock(passphrase: string): Promise<BrowserProfile>
+    }
+  /** A part is gone or damaged. `text` says what that means and what to do: see `repairProfile`. */
+  | {
+      readonly state: 'incomplete'
+      readonly missing: readonly Missing[]
+      /** The person's name, if that is still known. */
+      readonly user: string | undefined
+      readonly text: string
+    }
 
 /**
  * Makes a profile in an empty store, in one write. `backedUp` when the identity was imported from
@@ -49,57 +67,94 @@ export async function createProfile(
   identity: Identity,
   backedUp: boolean,
 ): Promise<BrowserProfile> {
-  const key = await makeVaultKey()
+  const vault = await makeVaultKeys()
   const device = crypto.getRandomValues(new Uint8Array(16))
-  const stored: StoredProfile = { user, device, backedUp }
+  const { fingerprint } = identity
+  const stored: StoredProfile = { user, device, fingerprint, backedUp }
   await storage.write(
     new Map<string, unknown>([
       [PROFILE, stored],
       [IDENTITY, identity.stored()],
-      [VAULT, key],
+      [VAULT, vault],
     ]),
   )
-  return { ...stored, identity, storage, vault: openVault(key) }
+  return opened(storage, stored, { identity, vault }, undefined)
+}
+
+/** What is in this store, with every missing piece recognised before anything relies on it. */
+export async function loadProfile(storage: Storage): Promise<LoadedProfile> {
+  const found = await examine(storage)
+  const { stored, lock } = found
+  if (found.empty) return { state: 'none' }
+  const missing = missingOf(found)
+  if (missing.length > 0 || stored === undefined)
+    return { state: 'incomplete', missing, user: stored?.user, text: missingText(missing) }
+  if (lock !== undefined)
+    return {
+      state: 'locked',
+      user: stored.user,
+      unlock: async (passphrase) =>
+        opened(storage, stored, await unwrapKeys(lock, passphrase), lock),
+    }
+  const { identity, vault } = found
+  if (identity === undefined || vault === undefined) throw new Error('pieces that are not missing')
+  return { state: 'ready', profile: opened(storage, stored, { identity, vault }, undefined) }
+}
+
+function missingOf({ stored, identity, vault, lock, lockDamaged }: Found): Missing[] {
+  const missing: Missing[] = stored === undefined ? ['profile'] : []
+  if (lock !== undefined) return missing
+  if (lockDamaged) return [...missing, 'identity', 'vault']
+  const swapped = stored && identity && !equal(stored.fingerprint, identity.fingerprint)
+  if (identity === undefined || swapped) missing.push('identity')
+  if (vault === undefined) missing.push('vault')
+  return missing
 }
 
 /**
- * The profile in this store, or undefined when there never was one. Throws SottoError `bad_key`
- * when the browser has wiped a part of it: the person then has to import the identity again.
+ * Makes an incomplete profile whole, in one write, with what the person has: the identity from its
+ * file when it is gone, the name when that is gone. What can be kept is kept: messages as long as
+ * the vault's key is there, and this device's place in rooms when it is still the same device.
+ * Throws SottoError `bad_key` when the identity is still missing, or `imported` is another one.
  */
-export async function loadProfile(storage: Storage): Promise<BrowserProfile | undefined> {
-  const [stored, kept, key] = await storage.readMany([PROFILE, IDENTITY, VAULT])
-  if (stored === undefined && kept === undefined && key === undefined) return undefined
-  const identity = await Identity.open(kept)
-  if (!isStoredProfile(stored) || !(key instanceof CryptoKey)) throw halfWiped()
-  return { ...stored, identity, storage, vault: openVault(key) }
+export async function repairProfile(
+  storage: Storage,
+  user: string,
+  imported: Identity | undefined,
+): Promise<LoadedProfile> {
+  await storage.write(await repairWrite(storage, await examine(storage), user, imported))
+  return loadProfile(storage)
+}
+
+function opened(
+  storage: Storage,
+  { user, device, backedUp }: StoredProfile,
+  keys: ProfileKeys,
+  lock: LockRecord | undefined,
+): BrowserProfile {
+  const lockable = new LockableStorage(storage, lock !== undefined)
+  return {
+    user,
+    device,
+    backedUp,
+    identity: keys.identity,
+    storage: lockable,
+    vault: openVault(keys.vault.working),
+    lock: new AppLock(lockable, keys, lock),
+  }
 }
 
 /** Remembers that the identity now exists in a file too. */
 export async function markBackedUp<P extends Profile>(profile: P): Promise<P> {
-  const { user, device } = profile
-  await profile.storage.write(new Map([[PROFILE, { user, device, backedUp: true }]]))
+  if (profile.backedUp) return profile
+  const { user, device, identity } = profile
+  const { fingerprint } = identity
+  const stored: StoredProfile = { user, device, fingerprint, backedUp: true }
+  await profile.storage.write(new Map([[PROFILE, stored]]))
   return { ...profile, backedUp: true }
 }
 
 /** A profile's short name for logs and locks: no secret. */
 export function deviceId(profile: Profile): string {
   return hex(profile.device)
-}
-
-function isStoredProfile(value: unknown): value is StoredProfile {
-  if (typeof value !== 'object' || value === null) return false
-  const { user, device, backedUp } = value as Partial<Record<keyof StoredProfile, unknown>>
-  return (
-    typeof user === 'string' &&
-    device instanceof Uint8Array &&
-    device.length === 16 &&
-    typeof backedUp === 'boolean'
-  )
-}
-
-function halfWiped(): SottoError {
-  return new SottoError(
-    'bad_key',
-    'The browser has deleted a part of what Sotto stored. Import your key file to go on as the same person; messages that were only here are gone.',
-  )
 }

@@ -1,4 +1,5 @@
 /** What the screen asks of the browser around it: who lives here, and how one comes in. */
+import type { AppLock } from '../chat/app_lock.ts'
 import type { ChatModel } from '../chat/model.ts'
 
 export interface Door {
@@ -15,8 +16,11 @@ export interface Door {
   readKey(pem: string, passphrase: string): Promise<KeyFile>
   /** Makes a new person, with a new key unless one is given, and comes in as that person. */
   start(name: string, key: KeyFile | undefined, progress: (step: Making) => void): Promise<Entered>
-  /** Comes in as a person who is there. Rejects when another tab has them, unless it `takeOver`s. */
-  enter(profile: string, takeOver: boolean): Promise<Entered>
+  /**
+   * Comes in as a person who is there. Rejects when another tab has them, unless it `takeOver`s, and
+   * with SottoError `bad_passphrase` when the app lock is set and the passphrase is not its own.
+   */
+  enter(profile: string, takeOver: boolean, passphrase?: string): Promise<Entered>
 }
 
 export interface ProfileView {
@@ -40,6 +44,8 @@ export type Making = (typeof MAKING)[number]
 export interface Entered {
   readonly model: ChatModel
   readonly keeper: IdentityKeeper
+  /** The passphrase over everything that is stored here, where there can be one. */
+  readonly lock?: Pick<AppLock, 'isSet' | 'set' | 'change' | 'remove'>
   /** Settles when another tab has taken the person over: this one may no longer write. */
   readonly lost: Promise<void>
   /** Says goodbye and lets go, so that the person may come in elsewhere. */
