@@ -1,5 +1,7 @@
 /** `sotto backup` and `sotto restore`, as a person reads them. */
-import { backupStore, restoreStore, type StoreReport } from './backup.ts'
+import { backupStore } from './backup.ts'
+import { restoreStore } from './restore.ts'
+import type { StoreReport } from './store_report.ts'
 
 const MEGABYTE = 1024 * 1024
 

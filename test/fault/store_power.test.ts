@@ -73,8 +73,8 @@ describe('the store under power loss (F3)', () => {
           await burst.until(() => heard('state ok') > again)
         }
         await burst.end()
-        const tried = await losePowerAlong(work, disk.log, random(chance.u32()), MOMENTS)
-        assert.isAbove(tried, MOMENTS / 2)
+        const tried = await losePowerAlong(work, disk.log, random(chance.u32()), MOMENTS / 2)
+        assert.isAbove(tried, MOMENTS / 4)
       }, inMemory),
     ))
 })
