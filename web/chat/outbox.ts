@@ -26,7 +26,9 @@ export class Outbox {
   readonly #storage: Storage
   readonly #vault: Vault
   readonly #prefix: string
-  #entries: readonly OutboxEntry[]
+  /** By number, in order: a new one has the highest. */
+  readonly #entries: Map<number, OutboxEntry>
+  #list: readonly OutboxEntry[] | undefined
   #next: number
   /** Changes of the list wait for one another, as their writes do. */
   #tail: Promise<unknown> = Promise.resolve()
@@ -35,7 +37,7 @@ export class Outbox {
     this.#storage = storage
     this.#vault = vault
     this.#prefix = prefix(room)
-    this.#entries = entries
+    this.#entries = new Map(entries.map((entry) => [entry.n, entry]))
     this.#next = (entries.at(-1)?.n ?? -1) + 1
   }
 
@@ -43,30 +45,30 @@ export class Outbox {
     const keys = await storage.keys(prefix(room))
     const sealed = await storage.readMany(keys)
     const entries = await Promise.all(
-      keys.map(async (key, i) => (await vault.open(key, sealed[i])) as OutboxEntry),
+      keys.map((key, i) => vault.open(key, sealed[i]).catch(() => undefined)),
     )
-    return new Outbox(storage, vault, room, entries)
+    // What is damaged can't be sent: the rest can.
+    const whole = entries.filter((entry) => entry !== undefined) as OutboxEntry[]
+    return new Outbox(storage, vault, room, whole)
   }
 
   /** All entries in order. */
   get entries(): readonly OutboxEntry[] {
-    return this.#entries
+    this.#list ??= [...this.#entries.values()]
+    return this.#list
   }
 
-  /** The first that may be sent: its bytes stand. */
-  get sendable(): OutboxEntry | undefined {
-    const first = this.#entries.find((entry) => entry.failed === '')
-    return first?.sealed ? first : undefined
+  has(n: number): boolean {
+    return this.#entries.has(n)
   }
 
-  /** Those that wait to be sealed. */
-  get unsealed(): readonly OutboxEntry[] {
-    return this.#entries.filter((entry) => entry.sealed === null && entry.failed === '')
+  get(n: number): OutboxEntry | undefined {
+    return this.#entries.get(n)
   }
 
   find(msgId: Uint8Array): OutboxEntry | undefined {
     const id = hex(msgId)
-    return this.#entries.find((entry) => hex(entry.msgId) === id)
+    return this.entries.find((entry) => hex(entry.msgId) === id)
   }
 
   /** Resolves when the message is safely stored. */
@@ -83,7 +85,7 @@ export class Outbox {
   remove(entry: OutboxEntry): Promise<void> {
     return this.#exclusively(async () => {
       await this.#storage.write(new Map([[this.#key(entry), undefined]]))
-      this.#entries = this.#entries.filter(({ n }) => n !== entry.n)
+      this.#adopt([], [entry])
     })
   }
 
@@ -99,19 +101,17 @@ export class Outbox {
     for (const entry of replaced)
       changes.set(this.#key(entry), await this.#vault.seal(this.#key(entry), entry))
     for (const entry of removed) changes.set(this.#key(entry), undefined)
-    return () => {
-      const gone = new Set(removed.map(({ n }) => n))
-      this.#entries = this.#merged(replaced).filter(({ n }) => !gone.has(n))
-    }
+    return () => this.#adopt(replaced, removed)
+  }
+
+  #adopt(replaced: readonly OutboxEntry[], removed: readonly OutboxEntry[]): void {
+    for (const entry of replaced) this.#entries.set(entry.n, entry)
+    for (const { n } of removed) this.#entries.delete(n)
+    this.#list = undefined
   }
 
   #key({ n }: OutboxEntry): string {
     return this.#prefix + n.toString(36).padStart(8, '0')
-  }
-
-  #merged(replaced: readonly OutboxEntry[]): OutboxEntry[] {
-    const byNumber = new Map([...this.#entries, ...replaced].map((entry) => [entry.n, entry]))
-    return [...byNumber.values()].sort((a, b) => a.n - b.n)
   }
 
   #write(entries: readonly OutboxEntry[]): Promise<void> {

@@ -3,7 +3,7 @@ import { SottoError } from '../protocol/errors.ts'
 import type { DeviceRef, RoomInfo } from '../protocol/messages.ts'
 import type { Pending as Commit } from './mls.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
-import type { Change, Cursor, Pending, RoomStore } from './room_store.ts'
+import type { Change, Cursor, Meta, Pending, RoomStore } from './room_store.ts'
 
 /** How this device got into a room's group, or what it waits for. */
 export type Entered =
@@ -61,7 +61,10 @@ async function create(door: Door, generation: number): Promise<Entered> {
   const { groupInfo } = made
   await link.ask({ op: 'create_group', room: info.room, generation, groupInfo })
   const group = { generation, state: made.state }
-  return { kind: 'change', change: { group, meta: { ...placed(door, door.head), repair: '' } } }
+  return {
+    kind: 'change',
+    change: { group, meta: { ...placed(store.meta.cursor, door.head), repair: '' } },
+  }
 }
 
 async function joinFromOutside(door: Door): Promise<Entered> {
@@ -94,7 +97,7 @@ async function useWelcome(door: Door): Promise<Entered | undefined> {
     const others = new Map<string, unknown>()
     if (used !== undefined && !used[1].last) others.set(used[0], undefined)
     const group = { generation: welcome.generation, state: joined.state }
-    const meta = { ...placed(door, welcome), repair: '' }
+    const meta = { ...placed(store.meta.cursor, welcome), repair: '' }
     const links = [{ seq: welcome.seq, chain: welcome.chain }]
     return { kind: 'change', change: { group, meta, links, others }, after }
   } catch (error) {
@@ -110,14 +113,9 @@ async function useWelcome(door: Door): Promise<Entered | undefined> {
  * Where reading goes on. A device that was here before verifies the chain of what it missed, up
  * to the place from which it can open messages; a new one begins at that place.
  */
-export function placed(
-  { store }: { readonly store: RoomStore },
-  at: { readonly seq: number; readonly chain: Bytes },
-): Pick<Change['meta'] & object, 'cursor' | 'from'> {
-  const { cursor } = store.meta
-  if (cursor === null || cursor.seq >= at.seq)
-    return { cursor: cursor ?? { seq: at.seq, chain: at.chain }, from: at.seq }
-  return { cursor, from: at.seq }
+export function placed(cursor: Cursor | null, at: Cursor): Pick<Meta, 'cursor' | 'from'> {
+  if (cursor !== null && cursor.seq < at.seq) return { cursor, from: at.seq }
+  return { cursor: cursor ?? { seq: at.seq, chain: at.chain }, from: at.seq }
 }
 
 async function policyOf(door: Door) {

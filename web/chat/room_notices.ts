@@ -1,14 +1,15 @@
-import type { Notice, RoomView } from './model.ts'
+import type { Notice } from './model.ts'
+import type { Meta } from './room_store.ts'
 
-const place = ({ kind, title }: RoomView): string =>
-  kind === 'lobby' ? 'in the lobby' : `in your conversation with ${title}`
+const place = ({ kind, peer }: Meta): string =>
+  kind === 'lobby' ? 'in the lobby' : `in your conversation with ${peer}`
 
 /** The room's log is not one and the same for all, or has gone back. */
-export function forkNotice(room: RoomView, seen: string): Notice {
+export function forkNotice(meta: Meta, room: string, seen: string): Notice {
   return {
-    id: `fork/${room.room}`,
+    id: `fork/${room}`,
     kind: 'mitm',
-    title: `Possible manipulation ${place(room)}`,
+    title: `Possible manipulation ${place(meta)}`,
     seen,
     advice:
       'Nothing is sent there any more, and what you have stays readable. Ask whoever runs the endpoint whether a backup was restored. If not, somebody may be deceiving you: compare with the others by another way.',
@@ -21,11 +22,11 @@ export function forkNotice(room: RoomView, seen: string): Notice {
 }
 
 /** Somebody is in the room, or was to be let in, who may not be. */
-export function memberNotice(room: RoomView, seen: string): Notice {
+export function memberNotice(meta: Meta, room: string, seen: string): Notice {
   return {
-    id: `member/${room.room}`,
+    id: `member/${room}`,
     kind: 'mitm',
-    title: `Possible man-in-the-middle attack ${place(room)}`,
+    title: `Possible man-in-the-middle attack ${place(meta)}`,
     seen,
     advice:
       'Nothing is sent there until you decide. Compare fingerprints with the person by another way before you go on.',
@@ -38,11 +39,11 @@ export function memberNotice(room: RoomView, seen: string): Notice {
 }
 
 /** What the endpoint says it has does not come. */
-export function withheldNotice(room: RoomView): Notice {
+export function withheldNotice(meta: Meta, room: string): Notice {
   return {
-    id: `withheld/${room.room}`,
+    id: `withheld/${room}`,
     kind: 'warning',
-    title: `Messages are missing ${place(room)}`,
+    title: `Messages are missing ${place(meta)}`,
     seen: 'The endpoint has had newer messages for half a minute and does not hand them over.',
     advice: 'They are asked for again and again. If it stays so, ask whoever runs the endpoint.',
     blocking: false,

@@ -39,6 +39,7 @@ export class LogReader {
   readonly #items: StoredItem[] = []
   readonly #links: { seq: number; chain: Bytes }[] = []
   readonly #landed: OutboxEntry[] = []
+  readonly #doubtful: OutboxEntry[] = []
   #cursor: Cursor
   #group: Group
   #pending: Pending | null
@@ -90,6 +91,7 @@ export class LogReader {
       items: this.#items,
       links: this.#links,
       removed: this.#landed,
+      replaced: this.#doubtful,
       ...(this.#group === this.#store.group ? {} : { group: this.#group }),
       ...(this.#pending === this.#store.pending ? {} : { pending: this.#pending }),
     }
@@ -180,7 +182,11 @@ export class LogReader {
    * an old state could use a key twice.
    */
   #unknownOwn(view: View): Stop | undefined {
-    return this.#known(view) ? undefined : { kind: 'repair', cause: ROLLED_BACK }
+    const waiting = this.#store.outbox.find(view.msgId)
+    if (waiting === undefined && this.#known(view)) return undefined
+    // Under this id something else of ours may have been sent: the person has to look.
+    if (waiting !== undefined) this.#doubtful.push({ ...waiting, failed: DOUBTFUL })
+    return { kind: 'repair', cause: ROLLED_BACK }
   }
 
   /** Our own message a second time: shown once is enough. */
@@ -234,6 +240,8 @@ const REORDERED: Alarm = {
   kind: 'fork',
   text: 'The endpoint has put messages of this conversation into another order.',
 }
+const DOUBTFUL =
+  'This may have been sent already, before this device was put back to an older state. Ask whether it arrived, then send it again or discard it.'
 const ROLLED_BACK = 'What this device had stored was older than what it had sent.'
 const REMOVED = 'This device was away for long and had left the conversation meanwhile.'
 

@@ -155,13 +155,14 @@ export class RoomStore {
     const [meta, group, pending, read] = await storage.readMany(keys)
     const unseal = async (key: string, sealed: unknown): Promise<unknown> =>
       sealed === undefined ? null : vault.open(`${key}/${id}`, sealed)
-    const known = (await unseal('room', meta)) as Meta | null
+    // Without knowing how far it has read, a group state is of no use: the room begins anew.
+    const known = (await unseal('room', meta).catch(() => null)) as Meta | null
     return new RoomStore(storage, vault, id, {
       history: await History.open(storage, vault, id, known?.items),
       outbox: await Outbox.open(storage, vault, id),
       meta: known ?? newMeta(fallback),
-      encoded: (await unseal('group', group).catch(() => null)) as StoredGroup | null,
-      pending: (await unseal('pending', pending).catch(() => null)) as Pending | null,
+      encoded: known && ((await unseal('group', group).catch(() => null)) as StoredGroup | null),
+      pending: known && ((await unseal('pending', pending).catch(() => null)) as Pending | null),
       read: typeof read === 'number' ? read : 0,
     })
   }

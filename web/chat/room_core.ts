@@ -1,0 +1,135 @@
+import { SottoError } from '../protocol/errors.ts'
+import type { Head, RoomInfo } from '../protocol/messages.ts'
+import { Merge } from './merge.ts'
+import type { Link, Loaded, RoomDeps } from './room_deps.ts'
+import { type LoopHandlers, RoomLoop } from './room_loop.ts'
+import { forkNotice, memberNotice } from './room_notices.ts'
+import { RoomScreen } from './room_screen.ts'
+import type { Alarm, Change, Codec, Cursor, RoomStore } from './room_store.ts'
+import { RefusedError } from './rpc.ts'
+
+/** After a failure that may pass, the same thing is tried again. */
+export const PAUSE_MS = 1_000
+/** After a fault of this device's own, such as a full disk. */
+const FAULT_MS = 5_000
+
+/** What the parts of one room share: its store, its loop, and where the session stands. */
+export class RoomCore {
+  readonly store: RoomStore
+  readonly deps: RoomDeps
+  readonly screen: RoomScreen
+  readonly merge = new Merge()
+  readonly loop: RoomLoop
+  /** Outbox entries that this session has acknowledged, with their places in the log. */
+  readonly acked = new Map<number, Cursor>()
+  link: Link | undefined
+  info: RoomInfo | undefined
+  /** The log's end when this session subscribed; undefined before that. */
+  head: Head | undefined
+  loaded: Loaded | undefined
+  /** What the room waits for, for people; else empty. */
+  waiting = ''
+  gone = false
+  /** A fetch is due whatever the known head says: an epoch has passed us by. */
+  behind = false
+  /** Messages in a row that could not be opened. */
+  unreadable = 0
+
+  constructor(store: RoomStore, deps: RoomDeps, step: LoopHandlers['step']) {
+    this.store = store
+    this.deps = deps
+    this.screen = new RoomScreen(store, deps)
+    this.loop = new RoomLoop(deps.clock, {
+      step,
+      changed: () => deps.changed(),
+      failed: (work, error) => this.#failed(work, error),
+      stumbled: (error) => this.#stumbled(error),
+    })
+  }
+
+  /** The last place of the log that was read. */
+  get seq(): number {
+    return this.store.meta.cursor?.seq ?? 0
+  }
+
+  get caughtUp(): boolean {
+    return !this.behind && this.seq >= this.merge.head
+  }
+
+  /** MLS, this device's keys, and the stored group decoded with them. */
+  async load(): Promise<Loaded> {
+    if (this.loaded !== undefined) return this.loaded
+    const loaded = await this.deps.loaded()
+    const { mls, keys } = loaded
+    const own = keys.binding.signatureKey
+    const whole = await this.store.decodeGroup(own, (bytes) => mls.decodeRoom(keys, bytes))
+    this.loaded = loaded
+    if (!whole)
+      await this.repair('The keys of this conversation on this device were renewed or damaged.')
+    return loaded
+  }
+
+  async commit(change: Change): Promise<void> {
+    await this.store.commit(change, this.loaded === undefined ? NO_CODEC : codecOf(this.loaded))
+  }
+
+  /** Stops the room until the person decides, and says why. */
+  async alarm(alarm: Alarm): Promise<void> {
+    await this.commit({ meta: { alarm } })
+    this.merge.clear()
+    const notice = alarm.kind === 'fork' ? forkNotice : memberNotice
+    this.deps.raise(notice(this.store.meta, this.store.id, alarm.text))
+  }
+
+  /** Gives the group state up, says why, and begins to join again. */
+  async repair(cause: string, change: Change = {}): Promise<void> {
+    const meta = { ...change.meta, repair: cause }
+    await this.commit({ ...change, group: null, pending: null, meta })
+    this.unreadable = 0
+    this.merge.clear()
+    this.behind = true
+  }
+
+  async #failed(work: string, error: unknown): Promise<void> {
+    if (error instanceof RefusedError) {
+      this.loop.pause(work, error.refusal.retryAfter ?? PAUSE_MS)
+      if (work === 'enter') this.waiting = error.message
+      if (error.code === 'stale_epoch') this.behind = true
+      return
+    }
+    if (!(error instanceof SottoError)) throw error
+    if (error.code === 'bad_member') return this.alarm({ kind: 'member', text: error.message })
+    this.loop.pause(work, PAUSE_MS)
+    if (error.code !== 'closed' && error.code !== 'truncated') throw error
+  }
+
+  #stumbled(error: unknown): void {
+    this.waiting = error instanceof SottoError ? error.message : 'Something went wrong here.'
+    this.deps.fault(error)
+    this.deps.changed()
+    this.loop.later(FAULT_MS)
+  }
+}
+
+const NO_CODEC: Codec = {
+  keys: new Uint8Array(0),
+  encode: () => {
+    throw new Error('a group state without MLS')
+  },
+  readers: () => [],
+}
+
+function codecOf({ mls, keys }: Loaded): Codec {
+  return {
+    keys: keys.binding.signatureKey,
+    encode: mls.encodeRoom,
+    readers(state) {
+      const people = Map.groupBy(mls.members(state), ({ user }) => user)
+      return [...people].map(([user, devices]) => ({
+        user,
+        fingerprint: devices[0]?.fingerprint ?? new Uint8Array(0),
+        devices: devices.length,
+      }))
+    },
+  }
+}

@@ -1,0 +1,153 @@
+import { type Bytes, fromHex } from '../protocol/bytes.ts'
+import type { DeviceRef, RoomInfo } from '../protocol/messages.ts'
+import { proposeChange, type Wish } from './room_change.ts'
+import { PAUSE_MS, type RoomCore } from './room_core.ts'
+import type { Link, Loaded } from './room_deps.ts'
+import { type Entered, enter, placed } from './room_enter.ts'
+import type { Then } from './room_loop.ts'
+import type { Change, Group, Pending } from './room_store.ts'
+import { RefusedError } from './rpc.ts'
+
+/** Without a Welcome for this long, the endpoint is asked again. */
+const WELCOME_MS = 15_000
+const NOTHING: Wish = { add: [], remove: [] }
+
+/** This device's place in the room's group, and the commits by which it changes who is in. */
+export class RoomGroup {
+  readonly #core: RoomCore
+  #wish = NOTHING
+
+  constructor(core: RoomCore) {
+    this.#core = core
+  }
+
+  reset(): void {
+    this.#wish = NOTHING
+  }
+
+  /** The endpoint asks this device to bring the group in line. */
+  reconcile(add: readonly DeviceRef[], remove: readonly DeviceRef[]): void {
+    const people = Map.groupBy(add, ({ user }) => user)
+    const users = [...people].map(([user, refs]) => ({
+      user,
+      devices: refs.map(({ device }) => device),
+    }))
+    this.#wish = { add: users, remove }
+  }
+
+  /** Notices when the endpoint and the store disagree about this device's place in the group. */
+  async repairDue(info: RoomInfo): Promise<boolean> {
+    const { group, pending, meta } = this.#core.store
+    if (group !== null && info.generation !== null && info.generation > group.generation) {
+      await this.#core.repair('The conversation was set up anew by another device.')
+      return true
+    }
+    const lost = group === null && pending === null && info.joined && meta.repair === ''
+    if (!lost || meta.cursor === null) return false
+    await this.#core.repair('This device had lost its keys of this conversation.')
+    return true
+  }
+
+  /** Gets into the group. */
+  enter(link: Link, loaded: Loaded, info: RoomInfo): void {
+    const { store, deps, loop, head } = this.#core
+    const { seq, chain } = head ?? info
+    loop.ask('enter', async () => {
+      const door = { store, deps, loaded, link, info, head: { seq, chain } }
+      const entered = await enter(door)
+      return () => this.#entered(entered)
+    })
+  }
+
+  async #entered(entered: Entered): Promise<void> {
+    const core = this.#core
+    core.waiting = entered.kind === 'wait' ? entered.text : ''
+    if (entered.kind === 'wait') return core.loop.pause('enter', WELCOME_MS)
+    await core.commit(this.#rejoined(entered.change))
+    // If this is lost, the same Welcome comes again and is found to be of no use.
+    entered.after?.().catch(() => undefined)
+    core.behind = true
+    if (entered.change.group) this.#inviteAll()
+  }
+
+  /** In a private room, whoever makes the group asks everyone in without being told to. */
+  #inviteAll(): void {
+    const { store, deps } = this.#core
+    const { peer } = store.meta
+    if (peer === '') return
+    const users = [peer, deps.me.user]
+    this.#wish = { add: users.map((user) => ({ user, devices: undefined })), remove: [] }
+  }
+
+  /** A line in the room about what a repair leaves behind. */
+  #rejoined(change: Change): Change {
+    const { store, deps } = this.#core
+    const { repair } = store.meta
+    if (repair === '' || !change.group) return change
+    const text = `${repair} It has joined again; what was written in between can’t be read here.`
+    const at = deps.clock.now()
+    return { ...change, items: [{ k: 's', id: `repair-${at}`, text, at }] }
+  }
+
+  /** Makes the commit that is wished for, once everything that came before has been read. */
+  change(link: Link, loaded: Loaded): void {
+    const { caughtUp, store, deps, loop } = this.#core
+    const wish = this.#wish
+    if (!caughtUp || store.pending !== null || wish.add.length + wish.remove.length === 0) return
+    loop.ask('change', async () => {
+      const found = await proposeChange(link, deps, wish)
+      return () => this.#propose(wish, (group) => found(loaded, group))
+    })
+  }
+
+  async #propose(wish: Wish, make: (group: Group) => Promise<Pending | undefined>): Promise<void> {
+    const { group, pending } = this.#core.store
+    if (group === null || pending !== null) return
+    const made = await make(group)
+    if (this.#wish === wish) this.#wish = NOTHING
+    if (made !== undefined) await this.#core.commit({ pending: made })
+  }
+
+  /** Sends a commit whose fate is not known, the same bytes each time. */
+  sendPending(link: Link): void {
+    const { pending } = this.#core.store
+    if (pending !== null) this.#core.loop.ask('commit', () => this.#send(link, pending))
+  }
+
+  async #send(link: Link, pending: Pending): Promise<Then> {
+    const { msgId, mls, groupInfo, added, removed, welcome } = pending
+    const given = welcome === null ? {} : { welcome }
+    const commit = { groupInfo, added: [...added], removed: [...removed], ...given }
+    try {
+      const room = fromHex(this.#core.store.id)
+      const place = await link.ask({ op: 'send', room, msgId, mls, commit })
+      return () => this.#won(pending, place)
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      if (error.refusal.error === 'unavailable' || error.refusal.error === 'slow_down') throw error
+      return () => this.#lost(pending, error)
+    }
+  }
+
+  /** Our commit is in the log. A member meets it there; who joins from outside begins with it. */
+  async #won(pending: Pending, place: { seq: number; chain: Bytes }): Promise<void> {
+    const core = this.#core
+    core.merge.hear(place.seq)
+    const { mls, keys } = await core.load()
+    if (core.store.pending !== pending || pending.kind !== 'join') return
+    const group = {
+      generation: pending.generation,
+      state: await mls.decodeRoom(keys, pending.next),
+    }
+    const meta = { ...placed(core.store.meta.cursor, place), repair: '' }
+    await core.commit(this.#rejoined({ group, pending: null, meta, links: [place] }))
+  }
+
+  /** Somebody else's commit came first, or ours is not wanted: make it anew on the next epoch. */
+  async #lost(pending: Pending, refused: RefusedError): Promise<void> {
+    const core = this.#core
+    if (core.store.pending === pending) await core.commit({ pending: null })
+    core.behind = true
+    if (refused.code !== 'stale_epoch') core.loop.pause('enter', PAUSE_MS)
+  }
+}
