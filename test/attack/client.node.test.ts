@@ -2,6 +2,7 @@ import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Chat } from '../../web/chat/chat.ts'
 import type { Dial } from '../../web/chat/transport.ts'
+import { Trust } from '../../web/chat/trust.ts'
 import { fromHex } from '../../web/protocol/bytes.ts'
 import { inLobby, lobbyOf, messages, type Peer, Stand, shown, texts } from '../support/peers.ts'
 import { after, afterEach, assert, before, beforeEach, describe, it } from '../support/suite.ts'
@@ -296,8 +297,10 @@ describe('a person whose key is not the pinned one', () => {
       const alice = await stand.peer('alice')
       await alice.chat.ready
       const other = new Uint8Array(32).fill(7)
-      const pin = { user: 'bob', fingerprint: other, verified: true, changed: null }
-      await alice.profile.storage.write(new Map([['pin/person/localhost/bob', pin]]))
+      const { storage, vault } = alice.profile
+      const pins = await Trust.open(storage, vault, 'localhost')
+      await pins.see([{ user: 'bob', fingerprint: other }])
+      await pins.verified('bob')
       alice.chat = stand.chat(alice.profile)
       const [bob] = (await stand.join('bob')) as [Peer]
       alice.chat.connect()

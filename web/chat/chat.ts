@@ -19,7 +19,14 @@ import type {
   SearchPage,
   TimelineItem,
 } from './model.ts'
-import { endpointChanged, notAccepted, personChanged, tampered, trouble } from './notice_texts.ts'
+import {
+  endpointChanged,
+  notAccepted,
+  personChanged,
+  pinsLost,
+  tampered,
+  trouble,
+} from './notice_texts.ts'
 import { Notices } from './notices.ts'
 import { type News, People } from './people.ts'
 import { markBackedUp, type Profile } from './profile.ts'
@@ -100,10 +107,18 @@ export class Chat extends EventTarget implements ChatModel {
 
   async #open(): Promise<void> {
     const { profile, host, pin, dial, primitives, random = Math.random } = this.#o
-    const { storage } = profile
-    const [trust, notices] = await Promise.all([Trust.open(storage, host), Notices.open(storage)])
+    const { storage, vault } = profile
+    const [trust, notices] = await Promise.all([
+      Trust.open(storage, vault, host),
+      Notices.open(storage, vault),
+    ])
     const people = new People(primitives, trust, profile.user)
     const rooms = await Rooms.open(this.#roomDeps(trust, notices))
+    if (trust.lost) {
+      const notice = pinsLost(host)
+      notices.raise(notice)
+      this.#phase = { phase: 'stopped', text: notice.seen }
+    } else await trust.restore(rooms.all.flatMap(({ store }) => store.meta.readers))
     const options = { profile, dial, host, pin, primitives, trust, clock: this.#clock, random }
     const keeper = new Keeper(options, {
       connecting: () => this.#set({ phase: 'connecting' }),
@@ -338,9 +353,14 @@ export class Chat extends EventTarget implements ChatModel {
       await rooms.startOver()
       notices.dismiss(id)
       keeper.start()
+    } else if (choice === 'trust' && kind === 'pins') {
+      await trust.startAnew()
+      await trust.restore(rooms.all.flatMap(({ store }) => store.meta.readers))
+      notices.dismiss(id)
+      keeper.start()
     } else if (choice === 'trust' && kind === 'key') await trust.decide(about, true)
     else if (choice === 'go_on') await rooms.get(about)?.calm()
-    if (kind !== 'endpoint') notices.dismiss(id)
+    if (kind !== 'endpoint' && kind !== 'pins') notices.dismiss(id)
     rooms.poke()
     this.#changed()
   }

@@ -53,6 +53,23 @@ export function personChanged({ user, fingerprint, changed }: PersonPin): Notice
   }
 }
 
+/** The browser has deleted which keys were known. */
+export function pinsLost(host: string): Notice {
+  return {
+    id: `pins/${host}`,
+    kind: 'warning',
+    title: 'Known keys are gone',
+    seen: `The browser has deleted or damaged which keys this device knew: that of the endpoint “${host}”, and who was verified. Nothing was sent.`,
+    advice:
+      'Ask whoever runs the endpoint, by another way, for its fingerprint, or open an invitation link. If you go on, keys are taken as they are seen now: compare them afterwards.',
+    blocking: true,
+    choices: [
+      { choice: 'stay', label: 'Stay disconnected', danger: false },
+      { choice: 'trust', label: 'Go on with the keys seen now', danger: true },
+    ],
+  }
+}
+
 /** The name belongs to another key, or the endpoint wants this identity no more. */
 export function notAccepted(text: string): Notice {
   return {

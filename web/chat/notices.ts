@@ -1,5 +1,6 @@
 import type { Notice } from './model.ts'
 import type { Storage } from './storage.ts'
+import type { Vault } from './vault.ts'
 
 const KEY = 'notices'
 /** Older ones than these many make room: they have been on the screen for long. */
@@ -11,15 +12,22 @@ const MOST = 50
  */
 export class Notices {
   readonly #storage: Storage
+  readonly #vault: Vault
   #list: readonly Notice[]
+  /** Writes wait for one another. */
+  #tail: Promise<unknown> = Promise.resolve()
 
-  private constructor(storage: Storage, list: readonly Notice[]) {
+  private constructor(storage: Storage, vault: Vault, list: readonly Notice[]) {
     this.#storage = storage
+    this.#vault = vault
     this.#list = list
   }
 
-  static async open(storage: Storage): Promise<Notices> {
-    return new Notices(storage, ((await storage.read(KEY)) as Notice[] | undefined) ?? [])
+  /** Damaged ones are forgotten: what still holds is noticed again. */
+  static async open(storage: Storage, vault: Vault): Promise<Notices> {
+    const sealed = await storage.read(KEY)
+    const list = await vault.open(KEY, sealed).catch(() => [])
+    return new Notices(storage, vault, list as Notice[])
   }
 
   /** Newest first. */
@@ -40,6 +48,8 @@ export class Notices {
   #set(list: readonly Notice[]): void {
     this.#list = list
     // What can't be stored is on the screen all the same; the store's failure has its own notice.
-    this.#storage.write(new Map([[KEY, list]])).catch(() => undefined)
+    this.#tail = this.#tail
+      .then(async () => this.#storage.write(new Map([[KEY, await this.#vault.seal(KEY, list)]])))
+      .catch(() => undefined)
   }
 }

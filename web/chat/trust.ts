@@ -2,6 +2,7 @@ import { type Bytes, equal, hex } from '../protocol/bytes.ts'
 import { skeleton } from '../protocol/names.ts'
 import type { Trust as TrustWord } from './model.ts'
 import type { Storage } from './storage.ts'
+import type { Vault } from './vault.ts'
 
 /** The endpoint's key as it was first seen, or as a link gave it. */
 export interface EndpointPin {
@@ -21,41 +22,77 @@ export interface PersonPin {
   readonly changed: Bytes | null
 }
 
-const PERSON = 'pin/person/'
-const ENDPOINT = 'pin/endpoint/'
+const PINS = 'pins/'
+/** What is only there once an endpoint has been pinned. */
+const WITNESSES = ['room/', 'mls']
+
+interface StoredPins {
+  readonly endpoint: EndpointPin | null
+  readonly people: readonly PersonPin[]
+}
 
 /**
  * Which keys belong to whom: the endpoint's per host, people's by the skeleton of their names, so
- * that a look-alike name with another key is a changed key too. Only {@link Trust.accept} and
+ * that a look-alike name with another key is a changed key too. Only {@link Trust.decide} and
  * {@link Trust.pinEndpoint} change a pin that exists, and both follow from a person's decision.
+ * They stand in one sealed value per host, `pins/<host>`: none can be edited or taken out alone,
+ * and no name stands in the clear.
  */
 export class Trust {
   readonly #storage: Storage
-  readonly #host: string
+  readonly #vault: Vault
+  readonly #key: string
   readonly #people = new Map<string, PersonPin>()
   #endpoint: EndpointPin | undefined
+  #lost = false
+  /** Changes wait for one another: each writes all pins. */
+  #tail: Promise<unknown> = Promise.resolve()
 
-  private constructor(storage: Storage, host: string) {
+  private constructor(storage: Storage, vault: Vault, host: string) {
     this.#storage = storage
-    this.#host = host
+    this.#vault = vault
+    this.#key = PINS + host
   }
 
-  static async open(storage: Storage, host: string): Promise<Trust> {
-    const trust = new Trust(storage, host)
-    const keys = await storage.keys(PERSON + hostKey(host))
-    for (const pin of (await storage.readMany(keys)) as PersonPin[])
-      trust.#people.set(skeleton(pin.user), pin)
-    trust.#endpoint = (await storage.read(ENDPOINT + host)) as EndpointPin | undefined
+  static async open(storage: Storage, vault: Vault, host: string): Promise<Trust> {
+    const trust = new Trust(storage, vault, host)
+    const sealed = await storage.read(trust.#key)
+    const pins = (await vault.open(trust.#key, sealed).catch(() => undefined)) as
+      | StoredPins
+      | undefined
+    for (const pin of pins?.people ?? []) trust.#people.set(skeleton(pin.user), pin)
+    trust.#endpoint = pins?.endpoint ?? undefined
+    trust.#lost = pins === undefined && (sealed !== undefined || (await wiped(storage)))
     return trust
+  }
+
+  /**
+   * There were pins, and they are gone or damaged. Nothing may be taken on trust again until the
+   * person says so.
+   */
+  get lost(): boolean {
+    return this.#lost
+  }
+
+  /** The person has decided to go on without the pins that are lost. */
+  startAnew(): Promise<void> {
+    return this.#change(() => ({ endpoint: this.#endpoint, pins: [] }))
+  }
+
+  /** Pins people whose keys are known from elsewhere on this device, where there is no pin. */
+  async restore(
+    people: readonly { readonly user: string; readonly fingerprint: Bytes }[],
+  ): Promise<void> {
+    const unknown = people.filter(({ user }) => this.person(user) === undefined)
+    if (unknown.length > 0) await this.see(unknown)
   }
 
   get endpoint(): EndpointPin | undefined {
     return this.#endpoint
   }
 
-  async pinEndpoint(pin: EndpointPin): Promise<void> {
-    await this.#storage.write(new Map([[ENDPOINT + this.#host, pin]]))
-    this.#endpoint = pin
+  pinEndpoint(pin: EndpointPin): Promise<void> {
+    return this.#change(() => ({ endpoint: pin, pins: [] }))
   }
 
   person(user: string): PersonPin | undefined {
@@ -75,7 +112,16 @@ export class Trust {
   async see(
     people: readonly { readonly user: string; readonly fingerprint: Bytes }[],
   ): Promise<readonly PersonPin[]> {
-    const changes = new Map<string, unknown>()
+    let alarms: readonly PersonPin[] = []
+    await this.#change(() => {
+      const news = this.#compare(people)
+      alarms = news.alarms
+      return { endpoint: this.#endpoint, pins: news.pins }
+    })
+    return alarms
+  }
+
+  #compare(people: readonly { readonly user: string; readonly fingerprint: Bytes }[]) {
     const pins: PersonPin[] = []
     const alarms: PersonPin[] = []
     for (const { user, fingerprint } of people) {
@@ -89,11 +135,8 @@ export class Trust {
           : { ...pin, changed: fingerprint }
       pins.push(next)
       if (pin !== undefined) alarms.push(next)
-      changes.set(this.#key(user), next)
     }
-    if (pins.length > 0) await this.#storage.write(changes)
-    for (const pin of pins) this.#people.set(skeleton(pin.user), pin)
-    return alarms
+    return { pins, alarms }
   }
 
   /** The person decided that the new key is the right one, or that the old one stays. */
@@ -113,18 +156,35 @@ export class Trust {
     if (pin !== undefined) await this.#set({ ...pin, verified: true })
   }
 
-  async #set(pin: PersonPin): Promise<void> {
-    await this.#storage.write(new Map([[this.#key(pin.user), pin]]))
-    this.#people.set(skeleton(pin.user), pin)
+  #set(pin: PersonPin): Promise<void> {
+    return this.#change(() => ({ endpoint: this.#endpoint, pins: [pin] }))
   }
 
-  #key(user: string): string {
-    return `${PERSON}${hostKey(this.#host)}${skeleton(user)}`
+  /** Writes what `make` makes of the pins as they are then, and takes it over after the write. */
+  #change(
+    make: () => { readonly endpoint: EndpointPin | undefined; readonly pins: readonly PersonPin[] },
+  ): Promise<void> {
+    const done = this.#tail.then(async () => {
+      const { endpoint, pins } = make()
+      if (pins.length === 0 && endpoint === this.#endpoint && !this.#lost) return
+      const people = new Map(this.#people)
+      for (const pin of pins) people.set(skeleton(pin.user), pin)
+      const all: StoredPins = { endpoint: endpoint ?? null, people: [...people.values()] }
+      await this.#storage.write(new Map([[this.#key, await this.#vault.seal(this.#key, all)]]))
+      for (const pin of pins) this.#people.set(skeleton(pin.user), pin)
+      this.#endpoint = endpoint
+      this.#lost = false
+    })
+    this.#tail = done.catch(() => undefined)
+    return done
   }
 }
 
-function hostKey(host: string): string {
-  return `${host}/`
+/** Whether no host has pins any more, though there was one. */
+async function wiped(storage: Storage): Promise<boolean> {
+  if ((await storage.keys(PINS)).length > 0) return false
+  const left = await Promise.all(WITNESSES.map((prefix) => storage.keys(prefix)))
+  return left.some((keys) => keys.length > 0)
 }
 
 /** A fingerprint for people to compare, in groups of four: `1a2b 3c4d …`. */
