@@ -45,6 +45,8 @@ export interface Meta {
   readonly keeps: boolean
   /** Items in the history, so that lost ones are noticed. */
   readonly items: number
+  /** How often the group state was written: the stored one has the same number or is another one. */
+  readonly stamp: number
   readonly alarm: Alarm | null
   /** Why the group state was given up and is being made anew, for people; else empty. */
   readonly repair: string
@@ -59,6 +61,7 @@ export interface Group {
 /** The group as it rests: `keys` is the device's signature key that the state goes with. */
 interface StoredGroup {
   readonly generation: number
+  readonly stamp: number
   readonly keys: Bytes
   readonly state: Bytes
 }
@@ -91,6 +94,9 @@ export interface Change {
   /** Keys outside the room, such as a key package that was used up. */
   readonly others?: ReadonlyMap<string, unknown>
 }
+
+const PUT_BACK =
+  'The keys of this conversation on this device were not the newest: somebody has put back older ones.'
 
 /** Group states as bytes: MLS is loaded after the first paint, so the store does not know it. */
 export interface Codec {
@@ -157,12 +163,17 @@ export class RoomStore {
       sealed === undefined ? null : vault.open(`${key}/${id}`, sealed)
     // Without knowing how far it has read, a group state is of no use: the room begins anew.
     const known = (await unseal('room', meta).catch(() => null)) as Meta | null
+    const encoded = (await unseal('group', group).catch(() => null)) as StoredGroup | null
+    // Sealing from an older group state than the last could use a key twice: join anew instead.
+    const fits = known !== null && (encoded === null || encoded.stamp === known.stamp)
     return new RoomStore(storage, vault, id, {
       history: await History.open(storage, vault, id, known?.items),
       outbox: await Outbox.open(storage, vault, id),
-      meta: known ?? newMeta(fallback),
-      encoded: known && ((await unseal('group', group).catch(() => null)) as StoredGroup | null),
-      pending: known && ((await unseal('pending', pending).catch(() => null)) as Pending | null),
+      meta: fits || known === null ? (known ?? newMeta(fallback)) : { ...known, repair: PUT_BACK },
+      encoded: fits ? encoded : null,
+      pending: fits
+        ? ((await unseal('pending', pending).catch(() => null)) as Pending | null)
+        : null,
       read: typeof read === 'number' ? read : 0,
     })
   }
@@ -218,7 +229,8 @@ export class RoomStore {
     const items = change.items ?? []
     const keeps = this.#meta.keeps
     const length = this.history.length + (keeps ? items.length : 0)
-    const meta = { ...this.#meta, ...change.meta, ...readers, items: length }
+    const stamp = this.#meta.stamp + (group === undefined ? 0 : 1)
+    const meta = { ...this.#meta, ...change.meta, ...readers, items: length, stamp }
     const adopt = [
       await this.history.stage(keeps ? items : [], changes),
       await this.chains.stage(change.links ?? [], changes),
@@ -231,6 +243,7 @@ export class RoomStore {
         'group',
         group && {
           generation: group.generation,
+          stamp,
           keys: codec.keys,
           state: codec.encode(group.state),
         },
@@ -279,6 +292,7 @@ function newMeta(fallback: Pick<Meta, 'kind' | 'peer'>): Meta {
     lastAt: 0,
     keeps: true,
     items: 0,
+    stamp: 0,
     alarm: null,
     repair: '',
     readers: [],
