@@ -2,9 +2,6 @@ import type { Dial, Transport, TransportEnd } from '../chat/transport.ts'
 import type { Bytes } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 
-/** What browsers report when a connection ends without a close frame (RFC 6455, 7.1.5). */
-const ABNORMAL = 1006
-
 /** Frames over one WebSocket, one binary message each. */
 class WebSocketTransport implements Transport {
   readonly closed: Promise<TransportEnd>
@@ -55,25 +52,29 @@ class WebSocketTransport implements Transport {
   }
 }
 
-function unavailable(reason: string): SottoError {
-  return new SottoError('unavailable', reason || 'The relay can’t be reached.')
+function unavailable(): SottoError {
+  return new SottoError('unavailable', 'The relay can’t be reached.')
 }
 
 /** Dials the relay at `url` (`wss://…/ws`, or `ws://` on localhost). */
 export function dialWebSocket(url: string): Dial {
   return (signal) =>
     new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(unavailable(''))
+      if (signal.aborted) return reject(unavailable())
       const socket = new WebSocket(url)
       socket.binaryType = 'arraybuffer'
       const abort = () => socket.close()
       signal.addEventListener('abort', abort, { once: true })
-      socket.onclose = (event) => {
+      // Before it is open a connection has no words: whatever the relay has to say comes after.
+      const fail = () => {
         signal.removeEventListener('abort', abort)
-        reject(unavailable(event.code === ABNORMAL ? '' : event.reason))
+        reject(unavailable())
       }
+      socket.onclose = fail
+      socket.onerror = fail
       socket.onopen = () => {
         signal.removeEventListener('abort', abort)
+        socket.onerror = null
         resolve(new WebSocketTransport(socket))
       }
     })
