@@ -326,6 +326,7 @@ export class Chat extends EventTarget implements ChatModel {
   async setHistory(room: RoomId, keep: boolean): Promise<void> {
     await this.#opened()
     await this.#room(room).setHistory(keep)
+    this.#changed()
   }
 
   async wipeHistory(room: RoomId | 'all'): Promise<void> {
