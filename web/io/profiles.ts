@@ -1,5 +1,5 @@
 import { createStore, del, entries, set } from 'idb-keyval'
-import { databaseName } from './idb_storage.ts'
+import { databaseName, idbStorage } from './idb_storage.ts'
 
 /**
  * The browser's list of profiles. It stands twice: in a database of its own, and as markers in
@@ -37,14 +37,31 @@ export async function forgetProfile(id: string): Promise<void> {
 }
 
 /**
- * Profiles that were here and whose store the browser has wiped: the list or the database is
- * gone. Their keys are lost here; an exported identity brings the person back.
+ * Profiles that were here and whose store the browser has wiped: the list or the database is gone,
+ * or the database is there and empty. Their keys are lost here; an exported identity brings the
+ * person back. What is there in part, `loadProfile` explains.
  */
 export async function wipedProfiles(): Promise<{ readonly id: string; readonly user: string }[]> {
   const listed = new Set((await listProfiles()).map((entry) => entry.id))
   const databases = new Set((await indexedDB.databases()).map((database) => database.name))
   const markers = Object.keys(localStorage).filter((key) => key.startsWith(MARKER))
-  return markers
-    .map((key) => ({ id: key.slice(MARKER.length), user: localStorage.getItem(key) ?? '' }))
-    .filter(({ id }) => !listed.has(id) || !databases.has(databaseName(id)))
+  const known = markers.map((key) => key.slice(MARKER.length))
+  const wiped = await Promise.all(
+    known.map(
+      async (id) => !listed.has(id) || !databases.has(databaseName(id)) || (await isEmpty(id)),
+    ),
+  )
+  return known
+    .filter((_, i) => wiped[i])
+    .map((id) => ({ id, user: localStorage.getItem(MARKER + id) ?? '' }))
+}
+
+/** A database that was deleted and then opened again has nothing in it. */
+async function isEmpty(id: string): Promise<boolean> {
+  const storage = idbStorage(id)
+  try {
+    return (await storage.read('profile')) === undefined && (await storage.keys('')).length === 0
+  } finally {
+    storage.close()
+  }
 }
