@@ -1,9 +1,8 @@
-import { decode, encode } from 'cborg'
 import { type Bytes, concat, utf8 } from '../protocol/bytes.ts'
+import { decode, encode } from '../protocol/cbor.ts'
 import { SottoError } from '../protocol/errors.ts'
 
 const NONCE = 12
-const CBOR = { strict: true, allowUndefined: false, rejectDuplicateMapKeys: true } as const
 
 /**
  * Seals what rests on this device: group states, messages, the outbox. With a key that can't be
@@ -22,7 +21,7 @@ export function openVault(aes: CryptoKey): Vault {
     async seal(key, value) {
       const iv = crypto.getRandomValues(new Uint8Array(NONCE))
       const algorithm = { name: 'AES-GCM', iv, additionalData: utf8(key) }
-      const sealed = await crypto.subtle.encrypt(algorithm, aes, encode(value) as Bytes)
+      const sealed = await crypto.subtle.encrypt(algorithm, aes, encode(value))
       return concat(iv, new Uint8Array(sealed))
     },
     async open(key, sealed) {
@@ -31,7 +30,7 @@ export function openVault(aes: CryptoKey): Vault {
         const iv = sealed.slice(0, NONCE)
         const algorithm = { name: 'AES-GCM', iv, additionalData: utf8(key) }
         const opened = await crypto.subtle.decrypt(algorithm, aes, sealed.slice(NONCE))
-        return decode(new Uint8Array(opened), CBOR)
+        return decode(new Uint8Array(opened))
       } catch (cause) {
         throw new SottoError('crypto_failed', 'What is stored on this device is damaged.', {
           cause,

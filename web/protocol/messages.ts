@@ -2,9 +2,9 @@
  * What a peer and the endpoint say to each other inside records: CBOR maps, checked with valibot
  * at the boundary on both sides (PROTOCOL.md, "Application messages").
  */
-import { decode, encode } from 'cborg'
 import * as v from 'valibot'
 import type { Bytes } from './bytes.ts'
+import { decode, encode } from './cbor.ts'
 import { SottoError } from './errors.ts'
 
 const bytes = (length: number) =>
@@ -275,24 +275,19 @@ export const bodySchema = v.variant('t', [
 ])
 export type Body = v.InferOutput<typeof bodySchema>
 
-/** CBOR (RFC 8949) as all messages use it: shortest form, maps with sorted string keys. */
+/** The message's one encoding. Throws TypeError on what {@link encode} has none for. */
 export function encodeMessage(message: object): Bytes {
-  return encode(message) as Bytes
+  return encode(message)
 }
 
-/** Throws SottoError `decode_error` when `message` is not CBOR or not of the schema's shape. */
+/** Throws SottoError `decode_error` when `message` is not our CBOR or not of the schema's shape. */
 export function decodeMessage<T extends v.GenericSchema>(
   schema: T,
   message: Uint8Array,
 ): v.InferOutput<T> {
   let value: unknown
   try {
-    value = decode(message, {
-      strict: true,
-      allowIndefinite: false,
-      allowUndefined: false,
-      rejectDuplicateMapKeys: true,
-    })
+    value = decode(message)
   } catch (cause) {
     throw new SottoError('decode_error', 'A message could not be read.', { cause })
   }
