@@ -73,7 +73,7 @@ async function hostName(relay: URL): Promise<string> {
 }
 
 /** A person who came in, from the claim on their profile to goodbye. */
-async function open(claim: Claim, profile: BrowserProfile): Promise<Entered> {
+async function open(claim: Claim, profile: BrowserProfile, news = ''): Promise<Entered> {
   const { pin, relay } = link()
   const [{ Chat }, { webPrimitives }, host, identities] = await Promise.all([
     code.chat(),
@@ -90,6 +90,7 @@ async function open(claim: Claim, profile: BrowserProfile): Promise<Entered> {
     pin,
     primitives: webPrimitives,
     onWake,
+    news,
     log: (error) => console.error(error),
   })
   const leave = async (): Promise<void> => {
@@ -136,7 +137,8 @@ async function open(claim: Claim, profile: BrowserProfile): Promise<Entered> {
 /** Comes in with a profile that is there, behind its app lock if it has one. */
 async function enter(claim: Claim, passphrase?: string): Promise<Entered> {
   try {
-    return await open(claim, await profileIn(claim, passphrase))
+    const { profile, news } = await profileIn(claim, { passphrase })
+    return await open(claim, profile, news)
   } catch (error) {
     claim.release()
     forgetClaim()
@@ -144,20 +146,59 @@ async function enter(claim: Claim, passphrase?: string): Promise<Entered> {
   }
 }
 
-async function profileIn(claim: Claim, passphrase?: string): Promise<BrowserProfile> {
-  const { loadProfile } = await code.profile()
-  const loaded = await loadProfile(idbStorage(claim.profile))
-  switch (loaded.state) {
-    case 'ready':
-      return loaded.profile
-    case 'locked':
-      if (passphrase !== undefined) return loaded.unlock(passphrase)
-      throw new SottoError('bad_passphrase', `${loaded.user} is locked: enter the passphrase.`)
-    case 'incomplete':
-      throw new SottoError('bad_key', loaded.text)
-    case 'none':
-      throw new SottoError('bad_key', 'There is nothing left of this person in this browser.')
+/** What a person brings along to open what is stored. */
+interface Brought {
+  readonly passphrase?: string | undefined
+  readonly identity?: Identity | undefined
+}
+
+/**
+ * The stored profile. A part that the browser has deleted is made anew where that is possible, and
+ * `news` says what that means; without the person's key it is not.
+ */
+async function profileIn(
+  claim: Claim,
+  { passphrase, identity }: Brought,
+): Promise<{ readonly profile: BrowserProfile; readonly news: string }> {
+  const { loadProfile, repairProfile } = await code.profile()
+  const storage = idbStorage(claim.profile)
+  let loaded = await loadProfile(storage)
+  let news = ''
+  if (loaded.state === 'incomplete') {
+    const listed = (await listProfiles()).find(({ id }) => id === claim.profile)
+    const user = loaded.user ?? listed?.user
+    const lacksKey = loaded.missing.includes('identity') && identity === undefined
+    if (lacksKey || user === undefined) throw new SottoError('bad_key', loaded.text)
+    news = loaded.text
+    loaded = await repairProfile(storage, user, identity)
   }
+  if (loaded.state === 'ready') return { profile: loaded.profile, news }
+  if (loaded.state !== 'locked')
+    throw new SottoError('bad_key', 'There is nothing left of this person in this browser.')
+  if (passphrase === undefined)
+    throw new SottoError('bad_passphrase', `${loaded.user} is locked: enter the passphrase.`)
+  return { profile: await loaded.unlock(passphrase), news }
+}
+
+/** Brings a profile back whose key the browser has deleted; undefined when it lacks nothing. */
+async function bringBack(id: string, identity: Identity): Promise<Entered | undefined> {
+  const { loadProfile } = await code.profile()
+  const claim = await claimThis(id)
+  if (claim === undefined) return undefined
+  try {
+    const { state } = await loadProfile(idbStorage(id))
+    if (state === 'incomplete') {
+      const { profile, news } = await profileIn(claim, { identity })
+      return await open(claim, profile, news)
+    }
+  } catch (error) {
+    claim.release()
+    forgetClaim()
+    throw error
+  }
+  claim.release()
+  forgetClaim()
+  return undefined
 }
 
 /** Keys that were read from files and wait for a name. */
@@ -213,7 +254,9 @@ const door: Door = {
         'bad_name',
         `${known.user} is open in another tab. Take over from it, or choose another name.`,
       )
-    return make(user, key && read.get(key), progress)
+    const given = key && read.get(key)
+    const back = given && known?.state === 'free' ? await bringBack(known.id, given) : undefined
+    return back ?? make(user, given, progress)
   },
 
   async enter(profile, takesOver, passphrase) {

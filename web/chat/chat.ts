@@ -53,6 +53,8 @@ export interface ChatOptions {
   readonly random?: () => number
   /** Calls back when a connection may be possible again; returns what ends that. */
   readonly onWake?: (wake: () => void) => () => void
+  /** What became of the store before it was opened, for the person to know; empty for nothing. */
+  readonly news?: string
   /** Where faults of this program go. They hold no secrets. */
   readonly log?: (error: unknown) => void
 }
@@ -114,6 +116,7 @@ export class Chat extends EventTarget implements ChatModel {
     ])
     const people = new People(primitives, trust, profile.user)
     const rooms = await Rooms.open(this.#roomDeps(trust, notices))
+    if (this.#o.news) notices.raise(trouble(this.#o.news, 'store'))
     if (trust.lost) {
       const notice = pinsLost(host)
       notices.raise(notice)
