@@ -16,7 +16,11 @@ export interface KeeperEvents {
 }
 
 const FIRST_DELAY = 100
-const MOST_DELAY = 5_000
+/** Few relays dial one endpoint, and all their tabs wait for it. */
+const MOST_DELAY = 2_000
+
+/** A trunk that stood for so long was of use, even if nothing came over it. */
+const STEADY = 5_000
 
 /**
  * Milliseconds before try number `attempt` (from 0): doubled each time, and drawn from its upper
@@ -73,7 +77,7 @@ function use(stream: Duplex, events: KeeperEvents, signal: AbortSignal): Promise
       closed(reason) {
         signal.removeEventListener('abort', stop)
         events.down(reason)
-        if (useful || performance.now() - began > MOST_DELAY) resolve()
+        if (useful || performance.now() - began > STEADY) resolve()
         else reject(new Error(reason))
       },
     })

@@ -8,6 +8,8 @@ const ORDERLY = 1000
 const BROKEN = 1006
 /** Frames that wait to be read; above this the socket is not read any further. */
 const MOST_WAITING = 256
+/** After we have closed, the other side has so long to take what was sent and to close too. */
+const FAREWELL_MS = 2_000
 
 /** Frames over one TCP connection, as `u32 length ‖ frame`. */
 class TcpTransport implements Transport {
@@ -41,6 +43,8 @@ class TcpTransport implements Transport {
 
   close(): void {
     this.#socket.end()
+    const late = setTimeout(() => this.#socket.destroy(), FAREWELL_MS)
+    this.#socket.once('close', () => clearTimeout(late))
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Bytes> {

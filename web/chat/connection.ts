@@ -11,7 +11,7 @@ import { type Incoming, Rpc } from './rpc.ts'
 import type { Transport } from './transport.ts'
 
 /** Between two looks at whether the other side is still there. */
-const TICK_MS = 5_000
+const TICK_MS = 1_000
 /** After the person or the browser says so, the other side has this long to show that it lives. */
 const PROBE_MS = 5_000
 /** Cast secrets of one room that are still good for frames on their way. */
@@ -52,6 +52,8 @@ export class Connection {
   #end: End | undefined
   #heardAt: number
   #stopTicking: () => void = () => undefined
+  /** The other side is gone without a word: nothing is waited for any more. */
+  readonly #gone = Promise.withResolvers<'gone'>()
 
   constructor(shaken: Shaken, primitives: Primitives, clock: Clock, handlers: ConnectionHandlers) {
     const { transport, frames, established } = shaken
@@ -98,7 +100,7 @@ export class Connection {
     const asked = this.#clock.steady()
     this.#session.ping().catch(() => undefined)
     this.#clock.after(PROBE_MS, () => {
-      if (this.#heardAt < asked) this.#transport.close()
+      if (this.#heardAt < asked) this.#gone.resolve('gone')
     })
   }
 
@@ -110,7 +112,8 @@ export class Connection {
   async #read(frames: AsyncIterator<Bytes>): Promise<End> {
     try {
       for (;;) {
-        const next = await frames.next()
+        const next = await Promise.race([frames.next(), this.#gone.promise])
+        if (next === 'gone') return { why: 'cut', text: SILENT }
         if (next.done) return this.#streamEnded()
         this.#heardAt = this.#clock.steady()
         const end = await this.#frame(next.value)
@@ -181,7 +184,7 @@ export class Connection {
     this.#stopTicking = this.#clock.after(TICK_MS, () => {
       this.#session.tick().then(
         (state) => {
-          if (state === 'dead') this.#transport.close()
+          if (state === 'dead') this.#gone.resolve('gone')
           if (this.#end === undefined) this.#tickLater()
         },
         () => this.#transport.close(),
@@ -189,6 +192,8 @@ export class Connection {
     })
   }
 }
+
+const SILENT = 'Nothing was heard from the other side for long. Trying again by itself.'
 
 const CLOSED = {
   done: 'The connection was closed.',

@@ -5,7 +5,7 @@ import type { Established } from '../protocol/handshake_keys.ts'
 import type { Clock } from './clock.ts'
 import type { Dial, Transport } from './transport.ts'
 
-/** From the first byte to the last of the handshake. */
+/** From dialling to the last byte of the handshake. */
 const HANDSHAKE_MS = 10_000
 
 /** A transport on which the handshake has come through. */
@@ -28,24 +28,35 @@ export async function greet(
   signal: AbortSignal,
   dialled: () => void,
 ): Promise<Shaken> {
-  const transport = await dial(signal)
-  dialled()
-  let late = false
-  const stop = () => transport.close()
-  signal.addEventListener('abort', stop, { once: true })
-  const cancel = clock.after(HANDSHAKE_MS, () => {
-    late = true
-    transport.close()
-  })
-  const frames = transport[Symbol.asyncIterator]()
+  const late = new AbortController()
+  const cancel = clock.after(HANDSHAKE_MS, () => late.abort())
   try {
-    return { transport, frames, established: await shake(transport, frames, options) }
+    return await shakeBefore(dial, options, AbortSignal.any([signal, late.signal]), dialled)
   } catch (error) {
-    transport.close()
-    if (late) throw new SottoError('timeout', 'The endpoint did not answer in time.')
+    if (late.signal.aborted) throw new SottoError('timeout', 'The endpoint did not answer in time.')
     throw error
   } finally {
     cancel()
+  }
+}
+
+async function shakeBefore(
+  dial: Dial,
+  options: ClientOptions,
+  signal: AbortSignal,
+  dialled: () => void,
+): Promise<Shaken> {
+  const transport = await dial(signal)
+  const stop = () => transport.close()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    dialled()
+    const frames = transport[Symbol.asyncIterator]()
+    return { transport, frames, established: await shake(transport, frames, options) }
+  } catch (error) {
+    transport.close()
+    throw error
+  } finally {
     signal.removeEventListener('abort', stop)
   }
 }

@@ -1,9 +1,14 @@
 const FIRST_MS = 500
+/** At first: who lost a server that is being restarted is back within ten seconds of its return. */
+const SOON_MS = 5_000
+/** After so many failures, about three quarters of a minute, it will be longer. */
+const MANY = 16
 const MOST_MS = 30_000
 
 /**
- * When to try again: twice as long after each failure, up to 30 s, and each time a random part of
- * that, so that ten thousand peers that lost one relay don't come back in one wave (full jitter).
+ * When to try again: twice as long after each failure, up to 5 s and later up to 30 s, and each
+ * time half of that is by chance, so that ten thousand peers that lost one relay don't come back
+ * in one wave.
  */
 export class Backoff {
   readonly #random: () => number
@@ -16,7 +21,8 @@ export class Backoff {
 
   /** Milliseconds to wait after one more failure. */
   next(): number {
-    const ceiling = Math.min(MOST_MS, FIRST_MS * 2 ** this.#failures)
+    const later = this.#failures < MANY ? SOON_MS : SOON_MS * 2 ** (this.#failures - MANY)
+    const ceiling = Math.min(FIRST_MS * 2 ** this.#failures, later, MOST_MS)
     this.#failures += 1
     // Never at once: half is certain, half is random.
     return Math.round(ceiling / 2 + (this.#random() * ceiling) / 2)

@@ -2,11 +2,17 @@ import type { Dial, Transport, TransportEnd } from '../chat/transport.ts'
 import type { Bytes } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 
+/** What browsers report when a connection ends without a close frame (RFC 6455, 7.1.5). */
+const ABNORMAL = 1006
+/** After we have closed, the other side has so long to close too: it may be gone. */
+const FAREWELL_MS = 2_000
+
 /** Frames over one WebSocket, one binary message each. */
 class WebSocketTransport implements Transport {
   readonly closed: Promise<TransportEnd>
   readonly #socket: WebSocket
   readonly #frames: Bytes[] = []
+  readonly #end: (end: TransportEnd) => void
   #ended = false
   #wake: (() => void) | undefined
 
@@ -18,13 +24,14 @@ class WebSocketTransport implements Transport {
       else socket.close()
       this.#wake?.()
     }
-    this.closed = new Promise((resolve) => {
-      socket.onclose = (event) => {
-        this.#ended = true
-        this.#wake?.()
-        resolve({ code: event.code, reason: event.reason })
-      }
-    })
+    const { promise, resolve } = Promise.withResolvers<TransportEnd>()
+    this.closed = promise
+    this.#end = (end) => {
+      this.#ended = true
+      this.#wake?.()
+      resolve(end)
+    }
+    socket.onclose = ({ code, reason }) => this.#end({ code, reason })
   }
 
   get buffered(): number {
@@ -37,6 +44,9 @@ class WebSocketTransport implements Transport {
 
   close(): void {
     this.#socket.close(1000)
+    // Browsers wait for an answer to that for a minute.
+    const late = setTimeout(() => this.#end({ code: ABNORMAL, reason: '' }), FAREWELL_MS)
+    void this.closed.then(() => clearTimeout(late))
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Bytes> {
@@ -63,7 +73,10 @@ export function dialWebSocket(url: string): Dial {
       if (signal.aborted) return reject(unavailable())
       const socket = new WebSocket(url)
       socket.binaryType = 'arraybuffer'
-      const abort = () => socket.close()
+      const abort = () => {
+        socket.close()
+        fail()
+      }
       signal.addEventListener('abort', abort, { once: true })
       // Before it is open a connection has no words: whatever the relay has to say comes after.
       const fail = () => {
