@@ -12,6 +12,8 @@ const BUDGET = 4 * 1024 * 1024
 const PERSON_BYTES = 512
 const LEAST_PEOPLE = 16
 const MOST_PEOPLE = 1_000
+/** With more events than this waiting for slow carriers, no new ones are made. */
+const MOST_WAITING = 1_000
 /** Sessions that are told in one turn of the event loop. */
 const SLICE = 64
 
@@ -26,6 +28,8 @@ export class Presence {
   /** What everyone was last told, of those who may have changed since. */
   readonly #before = new Map<string, boolean | undefined>()
   #timer: NodeJS.Timeout | undefined
+  /** Events that wait until their carrier is calm. */
+  #waiting = 0
 
   constructor(people: People, directory: Directory) {
     this.#people = people
@@ -47,11 +51,21 @@ export class Presence {
     return Math.min(Math.max(wanted, LEAST_INTERVAL_MS), MOST_INTERVAL_MS)
   }
 
+  /** Who reads slowly hears later, without holding up the others. */
+  async #tell(peer: Peer, event: Event): Promise<void> {
+    this.#waiting += 1
+    void peer.wire.carrier
+      .unhurried(() => peer.tell(event))
+      .finally(() => {
+        this.#waiting -= 1
+      })
+  }
+
   async #flush(): Promise<void> {
-    const people = this.#take()
+    const people = this.#waiting > MOST_WAITING ? [] : this.#take()
     if (people.length > 0) {
       const event: Event = { ev: 'people', people }
-      await tellAll(this.#directory.all(), event)
+      await inSlices(this.#directory.all(), (peer) => this.#tell(peer, event))
     }
     this.#timer = undefined
     if (this.#before.size > 0)
@@ -73,10 +87,14 @@ export class Presence {
 }
 
 /** Tells every one of `peers`, with pauses in which others get their turn. */
-export async function tellAll(peers: Iterable<Peer>, event: Event): Promise<void> {
+export function tellAll(peers: Iterable<Peer>, event: Event): Promise<void> {
+  return inSlices(peers, (peer) => peer.tell(event))
+}
+
+async function inSlices(peers: Iterable<Peer>, each: (peer: Peer) => Promise<void>): Promise<void> {
   let slice: Promise<void>[] = []
   for (const peer of [...peers]) {
-    slice.push(peer.tell(event))
+    slice.push(each(peer))
     if (slice.length < SLICE) continue
     await Promise.all(slice)
     slice = []

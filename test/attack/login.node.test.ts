@@ -99,7 +99,9 @@ describe('who claims a name', () => {
   it('hears the same, byte for byte, whatever was wrong (D2)', async () => {
     const revoked = device()
     const here = await stand.enter('alice', { identity: owner })
-    await (await stand.enter('alice', { identity: owner, device: revoked })).close()
+    const there = await stand.enter('alice', { identity: owner, device: revoked })
+    await there.ask({ op: 'sync' })
+    await there.close()
     await here.ask({ op: 'remove_device', device: revoked })
     const forger = { ...thief, spki: owner.spki, sign: (data: never) => thief.sign(data) }
     const forged = forger as unknown as Identity

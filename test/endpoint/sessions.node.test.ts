@@ -131,6 +131,7 @@ describe('a session at the endpoint', () => {
     const [kept, lost] = [device(), device()]
     const here = await stand.enter('mia', { device: kept })
     const there = await stand.enter('mia', { device: lost })
+    await there.ask({ op: 'sync' })
     await here.ask({ op: 'remove_device', device: lost })
     assert.equal(await there.ended, 'revoked')
     await fails('handshake_failed', () => stand.enter('mia', { device: lost }))
@@ -142,7 +143,11 @@ describe('a session at the endpoint', () => {
   })
 
   it('is not let in from a seventeenth device, and is told why', async () => {
-    for (let i = 0; i < 16; i++) await (await stand.enter('nina')).close()
+    for (let i = 0; i < 16; i++) {
+      const one = await stand.enter('nina')
+      await one.ask({ op: 'sync' })
+      await one.close()
+    }
     const line = await tcpLine(stand.endpoint.port)
     const identity = await anIdentity()
     const peer = new BarePeer(line, await shakeHands(line, { user: 'nina', identity }))
