@@ -87,10 +87,14 @@ export class GroupRequests {
     return { reply: {} }
   }
 
-  /** The device lost its state of the group: it counts as being out of it. */
+  /**
+   * The device has no state of the group: it counts as being out of it, unless a Welcome that came
+   * meanwhile waits for it.
+   */
   async rejoin(peer: Peer, request: RequestOf<'rejoin'>): Promise<Outcome<'rejoin'>> {
     const { store, groups, reconciler } = this.#needs
     const room = this.#needs.rooms.of(peer, request.room)
+    if (store.welcome(room.room, peer) !== undefined) return { reply: { generation: null } }
     await store.dropGroupDevice(room.room, deviceOf(peer))
     groups.changed(room.room)
     const next = room.generation === null ? 0 : room.generation + 1

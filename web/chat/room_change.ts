@@ -6,7 +6,10 @@ import type { Group, Pending } from './room_store.ts'
 
 /** Who should come into a room's group and who should leave it. */
 export interface Wish {
-  /** All devices of the person when `devices` is undefined. */
+  /**
+   * All devices of the person that are not in when `devices` is undefined. One that is named and is
+   * in has lost its state: its old leaf goes with the same commit.
+   */
   readonly add: readonly {
     readonly user: string
     readonly devices: Uint8Array<ArrayBuffer>[] | undefined
@@ -37,7 +40,11 @@ export async function proposeChange(
       members.some(({ user, device }) => user === ref.user && equal(device, ref.device))
     const { me } = deps
     const isMe = (ref: DeviceRef) => ref.user === me.user && equal(ref.device, me.device)
-    const removes = wish.remove.filter((ref) => isIn(ref) && !isMe(ref))
+    const named = wish.add.flatMap(({ user, devices }) =>
+      (devices ?? []).map((device) => ({ user, device })),
+    )
+    const back = named.filter((ref) => taken.flat().some((one) => equal(one.device, ref.device)))
+    const removes = [...wish.remove, ...back].filter((ref) => isIn(ref) && !isMe(ref))
     const leaving = (ref: DeviceRef) => removes.some((one) => equal(one.device, ref.device))
     const adds = taken.flat().filter((ref) => !isMe(ref) && (!isIn(ref) || leaving(ref)))
     if (adds.length + removes.length === 0) return undefined

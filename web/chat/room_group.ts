@@ -1,4 +1,4 @@
-import { type Bytes, fromHex } from '../protocol/bytes.ts'
+import { type Bytes, equal, fromHex } from '../protocol/bytes.ts'
 import type { DeviceRef, RoomInfo } from '../protocol/messages.ts'
 import { proposeChange, type Wish } from './room_change.ts'
 import { PAUSE_MS, type RoomCore } from './room_core.ts'
@@ -25,7 +25,10 @@ export class RoomGroup {
     this.#wish = NOTHING
   }
 
-  /** The endpoint asks this device to bring the group in line. */
+  /**
+   * The endpoint asks this device to bring the group in line. What a commit of ours that is on its
+   * way does already is left out: the endpoint asks again after the next commit.
+   */
   reconcile(add: readonly DeviceRef[], remove: readonly DeviceRef[]): void {
     const people = Map.groupBy(add, ({ user }) => user)
     const users = [...people].map(([user, refs]) => ({
@@ -33,6 +36,16 @@ export class RoomGroup {
       devices: refs.map(({ device }) => device),
     }))
     this.#wish = { add: users, remove }
+    const { pending } = this.#core.store
+    if (pending !== null) this.#underWay(pending)
+  }
+
+  #underWay({ added }: Pending): void {
+    const isAdded = (device: Bytes) => added.some((one) => equal(one.device, device))
+    const add = this.#wish.add.map(({ user, devices }) => {
+      return { user, devices: devices?.filter((device) => !isAdded(device)) }
+    })
+    this.#wish = { ...this.#wish, add: add.filter(({ devices }) => devices?.length !== 0) }
   }
 
   /** Notices when the endpoint and the store disagree about this device's place in the group. */
@@ -55,14 +68,19 @@ export class RoomGroup {
     loop.ask('enter', async () => {
       const door = { store, deps, loaded, link, info, head: { seq, chain } }
       const entered = await enter(door)
-      return () => this.#entered(entered)
+      return () => this.#entered(entered, info)
     })
   }
 
-  async #entered(entered: Entered): Promise<void> {
+  /** `info` is what was known of the room when this device asked to be let in. */
+  async #entered(entered: Entered, info: RoomInfo): Promise<void> {
     const core = this.#core
     core.waiting = entered.kind === 'wait' ? entered.text : ''
-    if (entered.kind === 'wait') return core.loop.pause('enter', WELCOME_MS)
+    if (entered.kind === 'wait') {
+      // The Welcome may have come meanwhile.
+      if (core.info === info) core.loop.pause('enter', WELCOME_MS)
+      return
+    }
     await core.commit(this.#rejoined(entered.change))
     // If this is lost, the same Welcome comes again and is found to be of no use.
     entered.after?.().catch(() => undefined)
@@ -105,7 +123,9 @@ export class RoomGroup {
     if (group === null || pending !== null) return
     const made = await make(group)
     if (this.#wish === wish) this.#wish = NOTHING
-    if (made !== undefined) await this.#core.commit({ pending: made })
+    if (made === undefined) return
+    this.#underWay(made)
+    await this.#core.commit({ pending: made })
   }
 
   /** Sends a commit whose fate is not known, the same bytes each time. */
