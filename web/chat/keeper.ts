@@ -104,8 +104,8 @@ export class Keeper {
     }
   }
 
-  async #wait(end: End): Promise<void> {
-    const ms = this.#backoff.next()
+  async #wait(end: End & { readonly lasted: boolean }): Promise<void> {
+    const ms = this.#backoff.next(end.lasted)
     this.#handlers.ended(end, this.#o.clock.now() + ms)
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#o.clock.after(ms, resolve)

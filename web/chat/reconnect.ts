@@ -1,7 +1,7 @@
 const FIRST_MS = 500
 /** At first: who lost a server that is being restarted is back within ten seconds of its return. */
 const SOON_MS = 5_000
-/** After so many failures, about three quarters of a minute, it will be longer. */
+/** After so many tries that reached nobody, about three quarters of a minute, it will be longer. */
 const MANY = 16
 const MOST_MS = 30_000
 
@@ -13,15 +13,20 @@ const MOST_MS = 30_000
 export class Backoff {
   readonly #random: () => number
   #failures = 0
+  #unanswered = 0
 
   /** `random` gives numbers in [0, 1). */
   constructor(random: () => number) {
     this.#random = random
   }
 
-  /** Milliseconds to wait after one more failure. */
-  next(): number {
-    const later = this.#failures < MANY ? SOON_MS : SOON_MS * 2 ** (this.#failures - MANY)
+  /**
+   * Milliseconds to wait after one more failure. `answered`: there was a session, however short,
+   * so the server is there.
+   */
+  next(answered: boolean): number {
+    this.#unanswered = answered ? 0 : this.#unanswered + 1
+    const later = SOON_MS * 2 ** Math.max(0, this.#unanswered - MANY)
     const ceiling = Math.min(FIRST_MS * 2 ** this.#failures, later, MOST_MS)
     this.#failures += 1
     // Never at once: half is certain, half is random.
@@ -31,5 +36,6 @@ export class Backoff {
   /** It worked. */
   reset(): void {
     this.#failures = 0
+    this.#unanswered = 0
   }
 }
