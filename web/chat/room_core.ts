@@ -4,6 +4,7 @@ import { Merge } from './merge.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
 import { type LoopHandlers, RoomLoop } from './room_loop.ts'
 import { forkNotice, memberNotice } from './room_notices.ts'
+import { PROVEN } from './room_read.ts'
 import { RoomScreen } from './room_screen.ts'
 import type { Alarm, Change, Codec, Cursor, RoomStore } from './room_store.ts'
 import { RefusedError } from './rpc.ts'
@@ -32,7 +33,7 @@ export class RoomCore {
   gone = false
   /** A fetch is due whatever the known head says: an epoch has passed us by. */
   behind = false
-  /** Messages in a row that could not be opened. */
+  /** Messages that could not be opened, or PROVEN once something could. */
   unreadable = 0
 
   constructor(store: RoomStore, deps: RoomDeps, step: LoopHandlers['step']) {
@@ -85,7 +86,8 @@ export class RoomCore {
   async repair(cause: string, change: Change = {}): Promise<void> {
     const meta = { ...change.meta, repair: cause }
     await this.commit({ ...change, group: null, pending: null, meta })
-    this.unreadable = 0
+    // What is joined anew is checked as it is joined.
+    this.unreadable = PROVEN
     this.merge.clear()
     this.behind = true
   }

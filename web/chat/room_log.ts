@@ -5,7 +5,7 @@ import { PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
 import type { Then } from './room_loop.ts'
 import { withheldNotice } from './room_notices.ts'
-import { LogReader } from './room_read.ts'
+import { LogReader, MOST_UNREADABLE, UNREADABLE } from './room_read.ts'
 import type { Alarm } from './room_store.ts'
 
 /** Entries that are read and written together, at most. */
@@ -63,9 +63,11 @@ export class RoomLog {
     this.#gapSince = undefined
     if (stop?.kind === 'repair') await core.repair(stop.cause, change)
     else await core.commit(change)
-    core.unreadable = stop === undefined ? reader.unreadable : 0
+    if (stop === undefined) core.unreadable = reader.unreadable
     if (stop?.kind === 'alarm') await core.alarm(stop.alarm)
     else await this.checkAcknowledged()
+    // Not before everything was tried: what opens later would be lost by joining anew.
+    if (core.caughtUp && core.unreadable >= MOST_UNREADABLE) await core.repair(UNREADABLE)
     if (core.merge.ready(core.seq)) await breathe(core.deps.clock)
     return true
   }

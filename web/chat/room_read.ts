@@ -25,8 +25,13 @@ export interface Reading {
 
 /** Bytes of the room in a group's id; the generation follows. */
 const ROOM = 16
-/** Messages in a row that may fail to open before this device doubts its own state. */
-const MOST_UNREADABLE = 3
+/**
+ * So many unread messages, and nothing that opens, make this device doubt its own state. Anybody in
+ * the room can write what nobody can open, so a state that has opened something is not doubted.
+ */
+export const MOST_UNREADABLE = 3
+/** Counted from here, no number of unreadable messages is too many. */
+export const PROVEN = Number.NEGATIVE_INFINITY
 
 /**
  * Reads consecutive entries of a room's log, strictly in order. Each is verified against our own
@@ -66,7 +71,7 @@ export class LogReader {
     this.#unreadable = unreadable
   }
 
-  /** Messages in a row that could not be opened so far. */
+  /** Messages that could not be opened so far, or PROVEN once something could. */
   get unreadable(): number {
     return this.#unreadable
   }
@@ -149,7 +154,7 @@ export class LogReader {
     const opened = await this.#open(mls)
     if (opened instanceof SottoError) return this.#unopened(seq, view, epoch)
     if (opened.kind !== 'message') return this.#unknownOwn(view)
-    this.#unreadable = 0
+    this.#unreadable = PROVEN
     const verdict = await judgeView(view, seq, this.#store.chains, this.#links)
     if (verdict !== 'agrees')
       return { kind: 'alarm', alarm: verdict === 'forked' ? FORKED : REORDERED }
@@ -166,8 +171,7 @@ export class LogReader {
     if (this.#known(view)) return undefined
     const { mls } = this.#loaded
     this.#unreadable += 1
-    if (epoch > mls.epoch(this.#group.state) || this.#unreadable >= MOST_UNREADABLE)
-      return { kind: 'repair', cause: 'Several messages could not be opened on this device.' }
+    if (epoch > mls.epoch(this.#group.state)) return { kind: 'repair', cause: UNREADABLE }
     this.#show({
       k: 's',
       id: `unreadable-${seq}`,
@@ -205,6 +209,7 @@ export class LogReader {
     }
     if (opened.kind === 'removed') return { kind: 'repair', cause: REMOVED }
     if (opened.kind === 'own') return { kind: 'repair', cause: ROLLED_BACK }
+    this.#unreadable = PROVEN
     // Another commit won this epoch: ours was for the epoch before and can't win any more.
     this.#pending = null
   }
@@ -243,6 +248,7 @@ const REORDERED: Alarm = {
 const DOUBTFUL =
   'This may have been sent already, before this device was put back to an older state. Ask whether it arrived, then send it again or discard it.'
 const ROLLED_BACK = 'What this device had stored was older than what it had sent.'
+export const UNREADABLE = 'Several messages could not be opened on this device.'
 const REMOVED = 'This device was away for long and had left the conversation meanwhile.'
 
 function sameMessage(a: StoredItem, b: StoredItem): boolean {
