@@ -1,0 +1,59 @@
+import type { Clock } from '../../web/chat/clock.ts'
+
+interface Alarm {
+  readonly at: number
+  readonly work: () => void
+  timer: NodeJS.Timeout
+}
+
+/**
+ * A device's clock that a test can move: `sleep` lets time pass at once, as when a lid was closed
+ * (everything that is due by then happens now), and `set` moves only the time of day.
+ */
+export class JumpingClock implements Clock {
+  readonly #alarms = new Set<Alarm>()
+  #slept = 0
+  #shift = 0
+
+  now(): number {
+    return Date.now() + this.#slept + this.#shift
+  }
+
+  steady(): number {
+    return performance.now() + this.#slept
+  }
+
+  after(ms: number, work: () => void): () => void {
+    const alarm = { at: this.steady() + ms, work, timer: setTimeout(() => undefined, 0) }
+    this.#alarms.add(alarm)
+    this.#arm(alarm)
+    return () => {
+      clearTimeout(alarm.timer)
+      this.#alarms.delete(alarm)
+    }
+  }
+
+  /** Milliseconds that were slept through so far. */
+  get slept(): number {
+    return this.#slept
+  }
+
+  /** The time of day is off by `ms` from now on. */
+  set(ms: number): void {
+    this.#shift = ms
+  }
+
+  sleep(ms: number): void {
+    this.#slept += ms
+    const due = [...this.#alarms].sort((a, b) => a.at - b.at)
+    for (const alarm of due) this.#arm(alarm)
+  }
+
+  #arm(alarm: Alarm): void {
+    clearTimeout(alarm.timer)
+    const ring = (): void => {
+      if (this.#alarms.delete(alarm)) alarm.work()
+    }
+    alarm.timer = setTimeout(ring, Math.max(0, alarm.at - this.steady()))
+  }
+}
