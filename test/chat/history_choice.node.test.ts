@@ -85,6 +85,7 @@ describe('whether a room’s messages are kept', () => {
       const left = [
         ...(await bob.profile.storage.keys('log/')),
         ...(await bob.profile.storage.keys('index/')),
+        ...(await bob.profile.storage.keys('words/')),
       ]
       assert.deepEqual(left, [])
       assert.deepEqual(await restarted(stand, bob), [])

@@ -1,6 +1,7 @@
-import { type Bytes, EMPTY } from '../protocol/bytes.ts'
+import type { Bytes } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import { isEmpty, lookUp, makePart, type Needles, type Places } from './search_part.ts'
+import { SearchSummaries } from './search_summary.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
@@ -12,11 +13,11 @@ const BLOCK = 44 * 1024
 /** Blocks that are kept open in memory, per room: of half a million messages. */
 const MOST_OPEN = 256
 /** Blocks that a search reads at first; then four times as many each time. */
-const FIRST_READ = 8
+const FIRST_READ = 4
 /** Segments that are indexed anew at once, after the index was found to lack them. */
 const MEND = 4
 
-/** A segment that may hold what is searched for. Without an index anything may be in it. */
+/** A segment that may hold what is searched for, in which messages if that is known. */
 export interface Candidate {
   readonly segment: number
   readonly places: Places | undefined
@@ -35,6 +36,7 @@ export class SearchIndex {
   readonly #storage: Storage
   readonly #vault: Vault
   readonly #prefix: string
+  readonly #summaries: SearchSummaries
   readonly #open = new Map<number, Block>()
   /** Segments that a search found without a part. */
   readonly #missing = new Set<number>()
@@ -44,6 +46,7 @@ export class SearchIndex {
     this.#storage = storage
     this.#vault = vault
     this.#prefix = `index/${room}/`
+    this.#summaries = new SearchSummaries(storage, vault, room)
   }
 
   /**
@@ -59,63 +62,76 @@ export class SearchIndex {
     const starts = [...(await this.#firsts())]
     const changed = new Map<number, Block>()
     const mended = [...this.#missing].slice(0, MEND).filter((n) => !full.has(n))
-    for (const n of mended) changed.set(n, [makePart(await read(n))])
-    for (const [n, texts] of full) {
-      const start = starts.filter((first) => first <= n).at(-1)
-      const last =
-        start === undefined ? undefined : (changed.get(start) ?? (await this.#block(start)))
-      const fits = last !== undefined && start !== undefined && start + last.length === n
-      if (fits && size(last) < BLOCK) changed.set(start, [...last, makePart(texts)])
+    const parts = new Map<number, Bytes>()
+    for (const n of mended) parts.set(n, makePart(await read(n)))
+    for (const [n, texts] of full) parts.set(n, makePart(texts))
+    for (const [n, part] of parts) {
+      const start = Math.max(...starts.filter((first) => first <= n), 0)
+      const last = changed.get(start) ?? (await this.#block(start))
+      // Only its summary was lost.
+      if (last[n - start] !== undefined) continue
+      const fits = last.length > 0 && start + last.length === n && size(last) < BLOCK
+      if (fits) changed.set(start, [...last, part])
       else {
-        changed.set(n, [makePart(texts)])
+        changed.set(n, [part])
         starts.push(n)
       }
     }
+    const adoptSummaries = await this.#summaries.stage(parts, changes)
     for (const [n, block] of changed)
       changes.set(this.#key(n), await this.#vault.seal(this.#key(n), block))
     return () => {
-      this.#starts = Promise.resolve(ascending([...starts, ...mended]))
+      adoptSummaries()
+      this.#starts = Promise.resolve(ascending(starts))
       for (const [n, block] of changed) this.#keep(n, block)
       for (const n of mended) this.#missing.delete(n)
     }
   }
 
   /**
-   * Those of the segments [0, end) that may hold what is searched for, newest first. A bounded
+   * Those of the segments [0, end) that may hold what is searched for, newest first. For one word
+   * the summaries say it; for several the parts know whether they meet in one message. A bounded
    * number of values is read ahead, so a caller who has enough just stops.
    */
   async *candidates(query: Needles, end: number, signal: AbortSignal): AsyncGenerator<Candidate> {
-    const starts = (await this.#firsts()).filter((first) => first < end).toReversed()
-    let above = end
-    for (let i = 0, most = FIRST_READ; i < starts.length; i += most, most *= 4) {
-      const some = starts.slice(i, i + most)
-      const blocks = await this.#blocks(some)
-      signal.throwIfAborted()
-      for (const [j, start] of some.entries()) {
-        const block = blocks[j] ?? []
-        const top = Math.min(start + block.length, above)
-        yield* this.#uncovered(top, above)
-        for (let n = top - 1; n >= start; n--) {
-          const places = lookUp(block[n - start] ?? EMPTY, query)
-          if (!isEmpty(places)) yield { segment: n, places }
-        }
-        above = start
+    const starts = (await this.#firsts()).toReversed()
+    const inBlock = (n: number) => starts.find((first) => first <= n) ?? 0
+    let most = FIRST_READ
+    for await (const { segments, uncovered } of this.#summaries.candidates(query, end, signal)) {
+      for (const segment of uncovered) this.#missing.add(segment)
+      if (query.length === 1) for (const segment of segments) yield { segment, places: undefined }
+      const byBlock = query.length === 1 ? [] : [...Map.groupBy(segments, inBlock)]
+      for (let i = 0; i < byBlock.length; most *= 4) {
+        const some = byBlock.slice(i, i + most)
+        const blocks = await this.#blocks(some.map(([start]) => start))
+        signal.throwIfAborted()
+        for (const [j, [start, within]] of some.entries())
+          yield* this.#within(start, blocks[j] ?? [], within, query)
+        i += some.length
       }
     }
-    yield* this.#uncovered(0, above)
   }
 
-  *#uncovered(from: number, to: number): Generator<Candidate> {
-    for (let segment = to - 1; segment >= from; segment--) {
-      this.#missing.add(segment)
-      yield { segment, places: undefined }
+  *#within(
+    start: number,
+    block: Block,
+    segments: readonly number[],
+    query: Needles,
+  ): Generator<Candidate> {
+    for (const segment of segments) {
+      const part = block[segment - start]
+      const places = part && lookUp(part, query)
+      if (part === undefined) this.#missing.add(segment)
+      if (places === undefined || !isEmpty(places)) yield { segment, places }
     }
   }
 
   /** Puts the deletion of everything into `changes`; call the result once it is written. */
   async stageWipe(changes: Map<string, unknown>): Promise<() => void> {
     for (const key of await this.#storage.keys(this.#prefix)) changes.set(key, undefined)
+    const adoptSummaries = await this.#summaries.stageWipe(changes)
     return () => {
+      adoptSummaries()
       this.#starts = Promise.resolve([])
       this.#open.clear()
       this.#missing.clear()

@@ -65,6 +65,21 @@ export function makePart(texts: readonly (string | undefined)[]): Bytes {
       if (run.unspaced) for (const pair of pairs(run.text)) note(pair, place)
       else note(run.text, place)
   })
+  return encode(words)
+}
+
+/** `summary`, whose places are segments, with the words of one more segment. */
+export function withSegment(summary: Uint8Array, place: number, part: Uint8Array): Bytes {
+  const words = new Map(decode(summary))
+  for (const [word] of decode(part)) {
+    const places = words.get(word)
+    if (places === undefined) words.set(word, [place])
+    else if (!places.includes(place)) places.push(place)
+  }
+  return encode(words)
+}
+
+function encode(words: ReadonlyMap<string, readonly number[]>): Bytes {
   const entries: Uint8Array[] = []
   let before = ''
   for (const [word, places] of [...words].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -83,6 +98,25 @@ function entry(before: string, word: string, places: readonly number[]): Uint8Ar
   const bitmap = new Uint8Array(BITMAP)
   for (const n of places) bitmap[n >> 3] = (bitmap[n >> 3] ?? 0) | (1 << (n & 7))
   return Uint8Array.of(shared, rest.length, ...rest, 0, ...bitmap)
+}
+
+function* decode(part: Uint8Array): Generator<[word: string, places: number[]]> {
+  let word = ''
+  for (let at = 0; at < part.length; ) {
+    const [shared = 0, length = 0] = [part[at], part[at + 1]]
+    const rest = at + 2
+    const count = part[rest + length] ?? 0
+    const places = rest + length + 1
+    at = places + (count === 0 ? BITMAP : count)
+    word = word.slice(0, shared) + String.fromCharCode(...part.subarray(rest, rest + length))
+    const bits = new Uint32Array(BITMAP / 4)
+    if (count === 0) collect(part, places, count, bits)
+    yield [word, count === 0 ? listed(bits) : [...part.subarray(places, at)]]
+  }
+}
+
+function listed(places: Places): number[] {
+  return Array.from({ length: BITMAP * 8 }, (_, n) => n).filter((n) => has(places, n))
 }
 
 /** One look-up in a part. */

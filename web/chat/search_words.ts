@@ -113,6 +113,8 @@ function met({ kind, text }: Term, run: Run): readonly (readonly [number, number
  */
 export function match(text: string, terms: readonly Term[]): Range[] | undefined {
   const folded = fold(text)
+  // Most texts are out by this, and need not be cut into words.
+  if (!terms.every((term) => folded.text.includes(term.text))) return undefined
   const all = runs(folded.text)
   const places: [number, number][] = []
   for (const term of terms) {
