@@ -2,6 +2,7 @@
 import type {
   ChatModel,
   ChatState,
+  DeviceView,
   HandshakeStep,
   MessageId,
   MessageView,
@@ -80,6 +81,11 @@ export class ScriptedChat extends EventTarget implements ChatModel {
   failure: Error | undefined
   /** Whether `timeline` answers with a promise, as when a segment has to be read. */
   slow = false
+  readonly drafts = new Map<RoomId, string>()
+  owned: readonly DeviceView[] = [
+    { device: '11'.repeat(16), me: true, online: true, lastSeen: NOON },
+    { device: 'ab'.repeat(16), me: false, online: false, lastSeen: NOON - 86_400_000 },
+  ]
   readonly #items = new Map<RoomId, TimelineItem[]>()
   #count = 0
 
@@ -212,6 +218,27 @@ export class ScriptedChat extends EventTarget implements ChatModel {
 
   async admit(passwords: { serverPassword?: string; accountPassword?: string }): Promise<void> {
     this.#ask(`admit ${JSON.stringify(passwords)}`)
+  }
+
+  draft(id: RoomId): string {
+    return this.drafts.get(id) ?? ''
+  }
+
+  setDraft(id: RoomId, text: string): void {
+    this.drafts.set(id, text)
+  }
+
+  async devices(): Promise<readonly DeviceView[]> {
+    return this.owned
+  }
+
+  async removeDevice(device: string): Promise<void> {
+    this.#ask(`remove device ${device}`)
+    this.owned = this.owned.filter((one) => one.device !== device)
+  }
+
+  async setPassword(next: string | null, current?: string): Promise<void> {
+    this.#ask(`password ${next}${current === undefined ? '' : ` instead of ${current}`}`)
   }
 
   async verifyPerson(user: string): Promise<void> {

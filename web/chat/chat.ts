@@ -1,16 +1,18 @@
-import { type Bytes, fromHex, hex } from '../protocol/bytes.ts'
+import { type Bytes, equal, fromHex, hex } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import type { HandshakeStep } from '../protocol/handshake_steps.ts'
-import type { Event, Reply, RoomInfo } from '../protocol/messages.ts'
+import type { Event, RoomInfo } from '../protocol/messages.ts'
 import type { Primitives } from '../protocol/primitives.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Connection, End } from './connection.ts'
+import { Drafts } from './drafts.ts'
 import { Keeper } from './keeper.ts'
 import { Keyring } from './keyring.ts'
 import type {
   ChatModel,
   ChatState,
   ConnectionState,
+  DeviceView,
   HandshakeView,
   MessageId,
   Notice,
@@ -20,6 +22,7 @@ import type {
   TimelineItem,
 } from './model.ts'
 import {
+  deviceRemoved,
   endpointChanged,
   notAccepted,
   personChanged,
@@ -59,6 +62,14 @@ export interface ChatOptions {
   readonly log?: (error: unknown) => void
 }
 
+/** Stands in the store once another device has removed this one. */
+const REVOKED = 'revoked'
+const REMOVED: ConnectionState = {
+  phase: 'stopped',
+  text: 'This device was removed.',
+  final: true,
+}
+
 export interface Passwords {
   readonly serverPassword?: string
   readonly accountPassword?: string
@@ -68,6 +79,7 @@ export interface Passwords {
 interface Parts {
   readonly trust: Trust
   readonly notices: Notices
+  readonly drafts: Drafts
   readonly people: People
   readonly rooms: Rooms
   readonly keeper: Keeper
@@ -110,14 +122,16 @@ export class Chat extends EventTarget implements ChatModel {
   async #open(): Promise<void> {
     const { profile, host, pin, dial, primitives, random = Math.random } = this.#o
     const { storage, vault } = profile
-    const [trust, notices] = await Promise.all([
+    const [trust, notices, drafts] = await Promise.all([
       Trust.open(storage, vault, host),
       Notices.open(storage, vault),
+      Drafts.open(storage, vault),
     ])
     const people = new People(primitives, trust, profile.user)
     const rooms = await Rooms.open(this.#roomDeps(trust, notices))
     if (this.#o.news) notices.raise(trouble(this.#o.news, 'store'))
-    if (trust.lost) {
+    if ((await storage.read(REVOKED)) === true) this.#phase = REMOVED
+    else if (trust.lost) {
       const notice = pinsLost(host)
       notices.raise(notice)
       this.#phase = { phase: 'stopped', text: notice.seen }
@@ -133,7 +147,7 @@ export class Chat extends EventTarget implements ChatModel {
       event: (event) => this.#event(event),
       cast: (entry) => rooms.get(hex(entry.room))?.cast(entry),
     })
-    this.#parts = { trust, notices, people, rooms, keeper }
+    this.#parts = { trust, notices, drafts, people, rooms, keeper }
     this.#changed()
   }
 
@@ -213,6 +227,7 @@ export class Chat extends EventTarget implements ChatModel {
   connect(): void {
     void this.ready.then(
       () => {
+        if (this.#phase === REMOVED) return
         if (this.state.notices.some(({ blocking }) => blocking)) return
         this.#stopWaking ??= this.#o.onWake?.(() => this.wake())
         this.#parts?.keeper.start()
@@ -227,6 +242,7 @@ export class Chat extends EventTarget implements ChatModel {
     this.#stopWaking = undefined
     await this.#parts?.keeper.stop()
     await this.#parts?.rooms.settled()
+    await this.#parts?.drafts.settled()
     if (this.#phase.phase !== 'stopped')
       this.#set({ phase: 'offline', text: 'You are disconnected.', retryAt: undefined })
   }
@@ -278,6 +294,14 @@ export class Chat extends EventTarget implements ChatModel {
       .catch((error) => this.#o.log?.(error))
   }
 
+  draft(room: RoomId): string {
+    return this.#parts?.drafts.get(room) ?? ''
+  }
+
+  setDraft(room: RoomId, text: string): void {
+    this.#parts?.drafts.set(room, text)
+  }
+
   async admit(passwords: Passwords): Promise<void> {
     const phase = this.#phase
     if (phase.phase !== 'admission') throw new SottoError('refused', 'Nothing was asked.')
@@ -289,17 +313,28 @@ export class Chat extends EventTarget implements ChatModel {
   /** Sets, changes or (null) removes the account's password. */
   async setPassword(next: string | null, current?: string): Promise<void> {
     await this.#online().ask({ op: 'set_password', next, ...(current && { current }) })
-    this.#passwords = { ...this.#passwords, ...(next === null ? {} : { accountPassword: next }) }
+    const { accountPassword: _, ...others } = this.#passwords
+    this.#passwords = next === null ? others : { ...others, accountPassword: next }
   }
 
-  /** This person's devices, as the endpoint knows them. */
-  async devices(): Promise<Reply<'devices'>['devices']> {
-    return (await this.#online().ask({ op: 'devices' })).devices
+  async devices(): Promise<readonly DeviceView[]> {
+    const { devices } = await this.#online().ask({ op: 'devices' })
+    return devices
+      .map((one) => ({
+        ...one,
+        device: hex(one.device),
+        me: equal(one.device, this.#profile.device),
+      }))
+      .sort(
+        (a, b) =>
+          Number(b.me) - Number(a.me) ||
+          Number(b.online) - Number(a.online) ||
+          b.lastSeen - a.lastSeen,
+      )
   }
 
-  /** The device is never taken again, and leaves every room. */
-  async removeDevice(device: Bytes): Promise<void> {
-    await this.#online().ask({ op: 'remove_device', device })
+  async removeDevice(device: string): Promise<void> {
+    await this.#online().ask({ op: 'remove_device', device: fromHex(device) })
   }
 
   /** The identity was exported. */
@@ -482,9 +517,17 @@ export class Chat extends EventTarget implements ChatModel {
     if (end.why === 'tampered') this.#raise(tampered(end.text))
     if (end.why === 'refused' && end.text.includes('did not accept'))
       this.#raise(notAccepted(end.text))
-    if (end.why === 'replaced' || end.why === 'revoked')
-      this.#set({ phase: 'stopped', text: end.text })
+    if (end.why === 'revoked') this.#endForGood()
+    else if (end.why === 'replaced') this.#set({ phase: 'stopped', text: end.text })
     else this.#set({ phase: 'offline', text: end.text, retryAt })
+  }
+
+  /** Only an authenticated alert comes here. It holds over reloads: nothing is tried again. */
+  #endForGood(): void {
+    const { storage } = this.#profile
+    storage.write(new Map([[REVOKED, true]])).catch((error) => this.#o.log?.(error))
+    this.#raise(deviceRemoved(this.#profile.user))
+    this.#set(REMOVED)
   }
 
   #keyChanged(seen: Bytes): void {

@@ -9,10 +9,10 @@ import { Connection, type ConnectionHandlers, type End } from './connection.ts'
 import { greet } from './greet.ts'
 import type { Profile } from './profile.ts'
 import { Backoff } from './reconnect.ts'
+import { openTicket, sealTicket, TICKET } from './stored_ticket.ts'
 import type { Dial } from './transport.ts'
 import type { Trust } from './trust.ts'
 
-const TICKET = 'ticket'
 /** A session that lasted this long had come through: the next failure is a first one. */
 const STEADY_MS = 5_000
 
@@ -160,17 +160,18 @@ export class Keeper {
 
   /** A ticket is for one use: it is gone from the store before it is shown to anybody. */
   async #takeTicket(): Promise<Ticket | undefined> {
-    const { storage } = this.#o.profile
-    const ticket = (await storage.read(TICKET)) as Ticket | undefined
-    if (ticket !== undefined) await storage.write(new Map([[TICKET, undefined]]))
-    return ticket
+    const { storage, vault } = this.#o.profile
+    const stored = await storage.read(TICKET)
+    if (stored === undefined) return undefined
+    await storage.write(new Map([[TICKET, undefined]]))
+    return openTicket(this.#o.primitives, vault, stored)
   }
 
   async #remember(fingerprint: Bytes, ticket: Ticket): Promise<void> {
     const { trust, pin, profile } = this.#o
     if (trust.endpoint === undefined)
       await trust.pinEndpoint({ fingerprint, verified: pin !== undefined })
-    await profile.storage.write(new Map([[TICKET, ticket]]))
+    await profile.storage.write(new Map([[TICKET, await sealTicket(profile.vault, ticket)]]))
   }
 
   #notGreeted(error: unknown): End {
@@ -181,7 +182,11 @@ export class Keeper {
 
   #said(error: SottoError): string {
     if (error.code !== 'handshake_failed') return error.message
-    return `The endpoint did not accept you as ${this.#o.profile.user}. The name may belong to another key: take another name, or import the key file that it belongs to.`
+    const { profile, trust } = this.#o
+    // It has accepted this device before: then the name is ours.
+    if (trust.endpoint !== undefined)
+      return `The endpoint did not accept this device as ${profile.user} any more. Another device of yours has removed it, or whoever runs the endpoint has closed the name.`
+    return `The endpoint did not accept you as ${profile.user}. The name may belong to another key: take another name, or import the key file that it belongs to.`
   }
 }
 

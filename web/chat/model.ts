@@ -53,8 +53,8 @@ export type ConnectionState =
   | { readonly phase: 'online'; readonly resumed: boolean; readonly since: number }
   /** Not connected; the next try is at `retryAt` (ms since 1970), if one is planned. */
   | { readonly phase: 'offline'; readonly text: string; readonly retryAt: number | undefined }
-  /** Ended for good until the person decides: see the blocking notice. */
-  | { readonly phase: 'stopped'; readonly text: string }
+  /** Ended until the person decides: see the blocking notice. `final`: there is nothing to decide. */
+  | { readonly phase: 'stopped'; readonly text: string; readonly final?: boolean }
 
 export interface RoomView {
   readonly room: RoomId
@@ -186,6 +186,17 @@ export interface SearchPage {
   readonly more: SearchPlace | undefined
 }
 
+/** One device of the person, as the endpoint knows it. */
+export interface DeviceView {
+  /** Hex, 32 digits. */
+  readonly device: string
+  /** The one this chat runs on. */
+  readonly me: boolean
+  readonly online: boolean
+  /** Milliseconds since 1970 by the endpoint's clock. */
+  readonly lastSeen: number
+}
+
 /** What a screen may ask for. Implemented by `Chat`; 'change' is dispatched on every new state. */
 export interface ChatModel extends EventTarget {
   readonly state: ChatState
@@ -203,12 +214,24 @@ export interface ChatModel extends EventTarget {
   openPrivate(user: string): Promise<RoomId>
   leave(room: RoomId): Promise<void>
   markRead(room: RoomId): void
+  /** What was typed into a room and not sent; it outlives the page. */
+  draft(room: RoomId): string
+  setDraft(room: RoomId, text: string): void
   /** Connects, and stays so until `disconnect`. */
   connect(): void
   /** Says goodbye with an authenticated close; the outbox stays. */
   disconnect(): Promise<void>
   /** Answers a `phase: 'admission'`. Rejects with the endpoint's text. */
   admit(passwords: { serverPassword?: string; accountPassword?: string }): Promise<void>
+  /** This person's devices, this one first, then the ones online, then by when they were seen. */
+  devices(): Promise<readonly DeviceView[]>
+  /** The device is signed out, leaves every conversation and is never taken again. */
+  removeDevice(device: string): Promise<void>
+  /**
+   * Sets, changes or (null) removes the password that the endpoint asks this name for. Rejects with
+   * the endpoint's text when `current` is not the present one.
+   */
+  setPassword(next: string | null, current?: string): Promise<void>
   /** The two have compared their fingerprints. */
   verifyPerson(user: string): Promise<void>
   /**

@@ -83,6 +83,19 @@ export function notAccepted(text: string): Notice {
   }
 }
 
+/** Another device of the person has removed this one. */
+export function deviceRemoved(user: string): Notice {
+  return {
+    id: 'revoked',
+    kind: 'warning',
+    title: 'This device was removed',
+    seen: `It was taken off the devices of ${user}, from another one of them. It no longer sends or receives anything; what was kept here can still be read.`,
+    advice: `If you did this, all is well: you can delete ${user} from this browser under Identity. If you did not, somebody else has your key: warn the people you write with, and go on under another name.`,
+    blocking: false,
+    choices: [],
+  }
+}
+
 /** Something that the person should know and can do little about. */
 export function trouble(text: string, id = 'trouble'): Notice {
   return {

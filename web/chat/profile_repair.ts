@@ -7,7 +7,7 @@ import { type Found, PROFILE, type StoredProfile } from './profile_pieces.ts'
 import type { Storage } from './storage.ts'
 
 /** What belongs to one device: a device with a new number joins its rooms anew. */
-const OF_THE_DEVICE = ['mls', 'kp/', 'group/', 'pending/', 'ticket']
+const OF_THE_DEVICE = ['mls', 'kp/', 'group/', 'pending/', 'ticket', 'revoked']
 
 /**
  * The write that makes an incomplete profile whole. Throws SottoError `bad_key` when the identity
