@@ -36,6 +36,11 @@ export interface Ticket extends TicketBinding {
   readonly expires: number
 }
 
+/** First 16 bytes of Drv(psk, "ticket id"): it commits to the key. */
+export async function ticketId(p: Primitives, psk: HmacKey): Promise<Bytes> {
+  return (await drv(p, psk, 'ticket id')).slice(0, TICKET_ID_LENGTH)
+}
+
 /** The ticket that a finished handshake leaves behind. `lastFull` is `now` after a full one. */
 export async function makeTicket(
   p: Primitives,
@@ -51,7 +56,7 @@ export async function makeTicket(
     device: binding.device,
     spki: binding.spki,
     endpointKey: binding.endpointKey,
-    id: (await drv(p, psk, 'ticket id')).slice(0, TICKET_ID_LENGTH),
+    id: await ticketId(p, psk),
     psk,
     admission,
     lastFull,
