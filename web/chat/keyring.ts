@@ -49,9 +49,20 @@ export class Keyring {
     const mls = await import('./mls.ts')
     const suite = await mls.mlsSuite()
     const stored = await this.#stored(mls, suite)
-    const fits = stored !== undefined && equal(stored.binding.hostKeyHash, host)
+    const fits = stored !== undefined && this.#fits(stored.binding, host)
     if (fits && !mls.renewalDue(stored, this.#clock.now())) return { mls, keys: stored, host }
     return { mls, keys: await this.#make(mls, suite, host), host }
+  }
+
+  /** Whether they are this very device's, for this endpoint. */
+  #fits(binding: DeviceKeys['binding'], host: Bytes): boolean {
+    const { user, device, identity } = this.#profile
+    return (
+      equal(binding.hostKeyHash, host) &&
+      binding.user === user &&
+      equal(binding.device, device) &&
+      equal(binding.fingerprint, identity.fingerprint)
+    )
   }
 
   async #stored(mls: Mls, suite: DeviceKeys['suite']): Promise<DeviceKeys | undefined> {

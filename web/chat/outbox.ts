@@ -13,6 +13,8 @@ export interface OutboxEntry {
   readonly at: number
   /** The MLS message once it is sealed: from then on only these bytes are ever sent. */
   readonly sealed: Bytes | null
+  /** The stamp of the group state that sealing made: an older one must never seal again. */
+  readonly stamp: number
   /** Why it can't be delivered, for people; empty while it still may be. */
   readonly failed: string
 }
@@ -73,7 +75,7 @@ export class Outbox {
 
   /** Resolves when the message is safely stored. */
   add(msgId: Bytes, text: string, at: number): Promise<OutboxEntry> {
-    const entry = { n: this.#next++, msgId, text, at, sealed: null, failed: '' }
+    const entry = { n: this.#next++, msgId, text, at, sealed: null, stamp: 0, failed: '' }
     return this.#write([entry]).then(() => entry)
   }
 

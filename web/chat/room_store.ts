@@ -1,4 +1,4 @@
-import { type Bytes, equal } from '../protocol/bytes.ts'
+import { type Bytes, equal, hex } from '../protocol/bytes.ts'
 import type { DeviceRef } from '../protocol/messages.ts'
 import { ChainLog } from './forks.ts'
 import { History, type StoredItem } from './history.ts'
@@ -47,6 +47,8 @@ export interface Meta {
   readonly items: number
   /** How often the group state was written: the stored one has the same number or is another one. */
   readonly stamp: number
+  /** Hex id of the commit whose fate is not known, else empty: no other one counts. */
+  readonly pending: string
   readonly alarm: Alarm | null
   /** Why the group state was given up and is being made anew, for people; else empty. */
   readonly repair: string
@@ -164,16 +166,21 @@ export class RoomStore {
     // Without knowing how far it has read, a group state is of no use: the room begins anew.
     const known = (await unseal('room', meta).catch(() => null)) as Meta | null
     const encoded = (await unseal('group', group).catch(() => null)) as StoredGroup | null
+    const commit = (await unseal('pending', pending).catch(() => null)) as Pending | null
+    const outbox = await Outbox.open(storage, vault, id)
     // Sealing from an older group state than the last could use a key twice: join anew instead.
-    const fits = known !== null && (encoded === null || encoded.stamp === known.stamp)
+    const sealed = Math.max(0, ...outbox.entries.map(({ stamp }) => stamp))
+    const fits =
+      known !== null &&
+      sealed <= known.stamp &&
+      (encoded === null || encoded.stamp === known.stamp) &&
+      (commit === null || hex(commit.msgId) === known.pending)
     return new RoomStore(storage, vault, id, {
       history: await History.open(storage, vault, id, known?.items),
-      outbox: await Outbox.open(storage, vault, id),
+      outbox,
       meta: fits || known === null ? (known ?? newMeta(fallback)) : { ...known, repair: PUT_BACK },
       encoded: fits ? encoded : null,
-      pending: fits
-        ? ((await unseal('pending', pending).catch(() => null)) as Pending | null)
-        : null,
+      pending: fits ? commit : null,
       read: typeof read === 'number' ? read : 0,
     })
   }
@@ -230,11 +237,20 @@ export class RoomStore {
     const keeps = this.#meta.keeps
     const length = this.history.length + (keeps ? items.length : 0)
     const stamp = this.#meta.stamp + (group === undefined ? 0 : 1)
-    const meta = { ...this.#meta, ...change.meta, ...readers, items: length, stamp }
+    const pending = change.pending === undefined ? this.#pending : change.pending
+    const meta = {
+      ...this.#meta,
+      ...change.meta,
+      ...readers,
+      ...{ items: length, stamp, pending: pending === null ? '' : hex(pending.msgId) },
+    }
+    const replaced = (change.replaced ?? []).map((entry) =>
+      group && entry.sealed !== null ? { ...entry, stamp } : entry,
+    )
     const adopt = [
       await this.history.stage(keeps ? items : [], changes),
       await this.chains.stage(change.links ?? [], changes),
-      await this.outbox.stage(change.replaced ?? [], change.removed ?? [], changes),
+      await this.outbox.stage(replaced, change.removed ?? [], changes),
     ]
     await this.#put(changes, 'room', meta)
     if (group !== undefined)
@@ -293,6 +309,7 @@ function newMeta(fallback: Pick<Meta, 'kind' | 'peer'>): Meta {
     keeps: true,
     items: 0,
     stamp: 0,
+    pending: '',
     alarm: null,
     repair: '',
     readers: [],
