@@ -116,7 +116,7 @@ describe('a ghost that a member adds (E1)', () => {
     [
       'whose binding is for the future',
       async () => {
-        const ghost = await device('bob', 2, { now: NOW + 2 * DAY })
+        const ghost = await device('bob', 2, { now: NOW + 4 * DAY })
         return forge(ghost, ghost.binding.encoded)
       },
     ],

@@ -104,7 +104,7 @@ CASES = [
     case("in force", "accept", TRUE),
     case("in its last second", "accept", TRUE, LATE - 1000),
     case("expired", "refuse", TRUE, LATE),
-    case("more than an hour before its time", "refuse", TRUE, (NOT_BEFORE - 3601) * 1000),
+    case("more than three days before its time", "refuse", TRUE, (NOT_BEFORE - 3 * DAYS - 1) * 1000),
     case("for too long", "refuse", signed(notAfter=NOT_BEFORE + 402 * DAYS)),
     case("another signature key", "refuse", TRUE, signatureKey=bytes(32)),
     case("another host", "refuse", signed(host=bytes(32))),

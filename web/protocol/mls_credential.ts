@@ -34,6 +34,11 @@ export const BINDING_DAYS = 400
 /** A binding that ends sooner than this is due for renewal, and is added to no room any more. */
 export const RENEW_DAYS = 60
 const CLOCK_SKEW = 3600
+/**
+ * A binding counts from so many seconds before it begins: of two people, each may have a clock that
+ * is off by a day and more, and who only has a wrong clock is no stranger.
+ */
+export const CLOCKS_APART = 3 * DAY
 
 /** A device of a person, as its binding says. All of it is public among the members. */
 export interface Binding {
@@ -117,7 +122,7 @@ export function checkValidity(
   const seconds = Math.floor(now / 1000)
   if (notAfter - notBefore > BINDING_DAYS * DAY + CLOCK_SKEW)
     throw badMember(`A device of ${user} was confirmed for too long a time.`)
-  if (seconds + CLOCK_SKEW < notBefore)
+  if (seconds + CLOCKS_APART < notBefore)
     throw badMember(`A device of ${user} is confirmed for the future only. Is the clock right?`)
   if (seconds > notAfter)
     throw badMember(`The confirmation of a device of ${user} has expired. Is the clock right?`)
