@@ -11,6 +11,8 @@ const SNIPPET = 160
 const LEAD = 40
 /** Segments that are read together at most; the first is read alone. */
 const MOST_READ = 32
+/** Once there should be enough hits, so many are read together. */
+const FEW = 8
 
 type Message = Extract<StoredItem, { k: 'm' }>
 
@@ -139,6 +141,7 @@ async function* stored(
   // The newest segment has no part yet, and one that is cut off by `end` is at hand as a rule.
   let batch: Candidate[] = end % SEGMENT === 0 ? [] : [{ segment: full, places: undefined }]
   let most = 1
+  let seen = 0
   const read = async () => {
     const segments = await history.segments(batch.map(({ segment }) => segment))
     signal.throwIfAborted()
@@ -148,8 +151,10 @@ async function* stored(
         .flatMap(([i, item]) => (item.k === 'm' ? [[segment * SEGMENT + i, item] as const] : []))
         .toReversed(),
     )
+    seen += batch.length
     batch = []
-    most = Math.min(MOST_READ, most * 4)
+    // Nearly every segment that the index names holds a hit.
+    most = Math.min(MOST_READ, most * 4, Math.max(FEW, limit - seen))
     return messages
   }
   if (batch.length > 0) yield* await read()
