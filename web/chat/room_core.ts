@@ -11,8 +11,6 @@ import { RefusedError } from './rpc.ts'
 
 /** After a failure that may pass, the same thing is tried again. */
 export const PAUSE_MS = 1_000
-/** After a fault of this device's own, such as a full disk. */
-const FAULT_MS = 5_000
 
 /** What the parts of one room share: its store, its loop, and where the session stands. */
 export class RoomCore {
@@ -109,7 +107,6 @@ export class RoomCore {
     this.waiting = error instanceof SottoError ? error.message : 'Something went wrong here.'
     this.deps.fault(error)
     this.deps.changed()
-    this.loop.later(FAULT_MS)
   }
 }
 

@@ -16,6 +16,8 @@ const FETCH = 500
 const GAP_MS = 100
 /** … and so is anything as soon as more than these are missing. */
 const GAP_ENTRIES = 2
+/** A device doubts its own state once in so long: a member could make it do so at will. */
+const DOUBT_MS = 3_600_000
 /** What the endpoint says it has and does not give is told to the person after this. */
 const PATIENCE_MS = 30_000
 
@@ -23,6 +25,8 @@ const PATIENCE_MS = 30_000
 export class RoomLog {
   readonly #core: RoomCore
   #gapSince: number | undefined
+  /** When this device last took a new place because of messages that it did not know. */
+  #doubtedAt: number | undefined
 
   constructor(core: RoomCore) {
     this.#core = core
@@ -56,11 +60,14 @@ export class RoomLog {
     const { group, meta } = core.store
     const { cursor } = meta
     if (group === null || cursor === null || !core.merge.ready(cursor.seq)) return false
-    const start = { cursor, group, unreadable: core.unreadable }
+    const now = core.deps.clock.steady()
+    const mayDoubt = this.#doubtedAt === undefined || now - this.#doubtedAt > DOUBT_MS
+    const start = { cursor, group, unreadable: core.unreadable, mayDoubt }
     const reader = new LogReader(core.store, core.deps, loaded, start)
     for (const entry of core.merge.take(cursor.seq, BATCH)) if (!(await reader.read(entry))) break
     const { change, stop } = reader.result()
     this.#gapSince = undefined
+    if (stop?.kind === 'repair' && stop.doubt) this.#doubtedAt = now
     if (stop?.kind === 'repair') await core.repair(stop.cause, change)
     else await core.commit(change)
     if (stop === undefined) core.unreadable = reader.unreadable
@@ -90,11 +97,10 @@ export class RoomLog {
     const missing = merge.head - seq
     if (missing <= 0 && !behind) return
     const now = deps.clock.steady()
-    const fresh = this.#gapSince === undefined
     this.#gapSince ??= now
     const since = now - this.#gapSince
     if (behind || missing > GAP_ENTRIES || since >= GAP_MS) this.#fetch(link)
-    else if (fresh) loop.later(GAP_MS + 1)
+    else loop.later(GAP_MS - since)
     if (since >= PATIENCE_MS) deps.raise(withheldNotice(store.meta, store.id))
   }
 

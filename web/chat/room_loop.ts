@@ -1,5 +1,8 @@
 import type { Clock } from './clock.ts'
 
+/** After a fault of this device's own, such as a full disk, a room rests for so long. */
+const FAULT_MS = 5_000
+
 /** What is to be done on this side once the endpoint has answered. */
 export type Then = () => Promise<void>
 
@@ -10,7 +13,7 @@ export interface LoopHandlers {
   changed(): void
   /** A request came to nothing in a way that its own code does not handle. */
   failed(work: string, error: unknown): Promise<void>
-  /** A fault on this side: nothing was written. The loop goes on when it is poked. */
+  /** A fault on this side, such as a full disk: nothing was written. It is tried again later. */
   stumbled(error: unknown): void
 }
 
@@ -26,9 +29,12 @@ export class RoomLoop {
   /** What the person asked for: done with or without a connection. */
   readonly #local: Then[] = []
   #results: Then[] = []
+  /** After a fault of its own the room rests until then. */
+  #heldUntil = 0
   /** Counts sessions: results of an earlier one are of no use. */
   #session = 0
   #again = false
+  #wake: { readonly at: number; cancel(): void } | undefined
   #running: Promise<void> | undefined
 
   constructor(clock: Clock, handlers: LoopHandlers) {
@@ -45,9 +51,19 @@ export class RoomLoop {
     })
   }
 
-  /** Pokes after a while. */
+  /**
+   * Pokes after a while. Only the earliest such time is kept: the step that then runs finds out
+   * what is still to be waited for. Timers may fire a little early, so it has to ask again anyway.
+   */
   later(ms: number): void {
-    this.#clock.after(ms, () => this.poke())
+    const at = this.#clock.steady() + ms
+    if (this.#wake !== undefined && this.#wake.at <= at) return
+    this.#wake?.cancel()
+    const cancel = this.#clock.after(Math.ceil(ms) + 1, () => {
+      this.#wake = undefined
+      this.poke()
+    })
+    this.#wake = { at, cancel }
   }
 
   /** Resolves when there is nothing left to do for now. */
@@ -66,7 +82,11 @@ export class RoomLoop {
   /** Runs a request beside the loop, one at a time of each kind, and its result inside. */
   ask(work: string, request: () => Promise<Then | undefined>): void {
     if (this.#busy.has(work)) return
-    if ((this.#pausedUntil.get(work) ?? 0) > this.#clock.steady()) return
+    const pause = (this.#pausedUntil.get(work) ?? 0) - this.#clock.steady()
+    if (pause > 0) {
+      this.later(pause)
+      return
+    }
     this.#busy.add(work)
     const session = this.#session
     const done = (then: Then | undefined) => {
@@ -86,7 +106,7 @@ export class RoomLoop {
   /** No request of this kind for a while. */
   pause(work: string, ms: number): void {
     this.#pausedUntil.set(work, this.#clock.steady() + ms)
-    this.later(ms + 1)
+    this.later(ms)
   }
 
   resume(work: string): void {
@@ -107,16 +127,21 @@ export class RoomLoop {
       try {
         while (await this.#turn()) this.#handlers.changed()
       } catch (error) {
+        this.#heldUntil = this.#clock.steady() + FAULT_MS
         this.#handlers.stumbled(error)
-        return
       }
     }
   }
 
   async #turn(): Promise<boolean> {
     const next = this.#local.shift() ?? this.#results.shift()
-    if (next === undefined) return this.#handlers.step()
-    await next()
-    return true
+    if (next !== undefined) {
+      await next()
+      return true
+    }
+    const hold = this.#heldUntil - this.#clock.steady()
+    if (hold <= 0) return this.#handlers.step()
+    this.later(hold)
+    return false
   }
 }

@@ -16,7 +16,7 @@ import type { Alarm, Change, Cursor, Group, Pending, RoomStore } from './room_st
 export type Stop =
   | { readonly kind: 'alarm'; readonly alarm: Alarm }
   /** The group state is of no use any more; `cause` says why, for people. */
-  | { readonly kind: 'repair'; readonly cause: string }
+  | { readonly kind: 'repair'; readonly cause: string; readonly doubt?: boolean }
 
 export interface Reading {
   readonly change: Change
@@ -41,6 +41,7 @@ export class LogReader {
   readonly #store: RoomStore
   readonly #deps: RoomDeps
   readonly #loaded: Loaded
+  readonly #mayDoubt: boolean
   readonly #items: StoredItem[] = []
   readonly #links: { seq: number; chain: Bytes }[] = []
   readonly #landed: OutboxEntry[] = []
@@ -57,9 +58,16 @@ export class LogReader {
     store: RoomStore,
     deps: RoomDeps,
     loaded: Loaded,
-    start: { readonly cursor: Cursor; readonly group: Group; readonly unreadable: number },
+    start: {
+      readonly cursor: Cursor
+      readonly group: Group
+      readonly unreadable: number
+      /** Whether messages in our place that we know nothing of count for what they seem to be. */
+      readonly mayDoubt: boolean
+    },
   ) {
-    const { cursor, group, unreadable } = start
+    const { cursor, group, unreadable, mayDoubt } = start
+    this.#mayDoubt = mayDoubt
     this.#store = store
     this.#deps = deps
     this.#loaded = loaded
@@ -109,15 +117,18 @@ export class LogReader {
   }
 
   async #entry(seq: number, mls: Bytes): Promise<Stop | undefined> {
-    const header = readMlsHeader(mls)
-    const generation = new Reader(header.groupId.slice(ROOM)).u32()
+    const header = readable(() => readMlsHeader(mls))
+    if (header === undefined) return this.#rubbish(seq)
+    const generation = generationOf(header.groupId)
+    if (generation === undefined) return this.#rubbish(seq)
     if (generation < this.#group.generation) return undefined
     if (generation > this.#group.generation)
       return { kind: 'repair', cause: 'The conversation was set up anew by another device.' }
     if (this.#pending !== null && equal(mls, this.#pending.mls))
       return this.#ownCommit(this.#pending)
     if (header.contentType === 'application') {
-      const view = decodeView(header.authenticatedData)
+      const view = readable(() => decodeView(header.authenticatedData))
+      if (view === undefined) return this.#rubbish(seq)
       const own = this.#own(view, mls)
       if (own !== undefined) return this.#ownMessage(own)
       return this.#message(seq, mls, view, header.epoch)
@@ -153,7 +164,7 @@ export class LogReader {
   async #message(seq: number, mls: Bytes, view: View, epoch: number): Promise<Stop | undefined> {
     const opened = await this.#open(mls)
     if (opened instanceof SottoError) return this.#unopened(seq, view, epoch)
-    if (opened.kind !== 'message') return this.#unknownOwn(view)
+    if (opened.kind !== 'message') return this.#unknownOwn(seq, view)
     this.#unreadable = PROVEN
     const verdict = await judgeView(view, seq, this.#store.chains, this.#links)
     if (verdict !== 'agrees')
@@ -168,10 +179,15 @@ export class LogReader {
 
   /** A message that does not open: damaged or repeated by somebody, or our own state is broken. */
   #unopened(seq: number, view: View, epoch: number): Stop | undefined {
-    if (this.#known(view)) return undefined
+    if (this.#shown(view) || this.#store.outbox.find(view.msgId) !== undefined) return undefined
     const { mls } = this.#loaded
     this.#unreadable += 1
     if (epoch > mls.epoch(this.#group.state)) return { kind: 'repair', cause: UNREADABLE }
+    return this.#rubbish(seq)
+  }
+
+  /** What a member or the endpoint put there is no message: say so, and go on. */
+  #rubbish(seq: number): undefined {
     this.#show({
       k: 's',
       id: `unreadable-${seq}`,
@@ -183,21 +199,21 @@ export class LogReader {
   /**
    * Sealed in our place, and we know nothing of it: either what is stored here is older than what
    * we sent, or a member pretends so. A new place in the group settles both; going on to seal from
-   * an old state could use a key twice.
+   * an old state could use a key twice. A member who pretends again is not obeyed again.
    */
-  #unknownOwn(view: View): Stop | undefined {
+  #unknownOwn(seq: number, view: View): Stop | undefined {
+    if (this.#shown(view)) return undefined
+    if (!this.#mayDoubt) return this.#rubbish(seq)
     const waiting = this.#store.outbox.find(view.msgId)
-    if (waiting === undefined && this.#known(view)) return undefined
     // Under this id something else of ours may have been sent: the person has to look.
     if (waiting !== undefined) this.#doubtful.push({ ...waiting, failed: DOUBTFUL })
-    return { kind: 'repair', cause: ROLLED_BACK }
+    return { kind: 'repair', cause: ROLLED_BACK, doubt: true }
   }
 
-  /** Our own message a second time: shown once is enough. */
-  #known(view: View): boolean {
-    const { history, outbox } = this.#store
-    const landed = this.#items.some((item) => item.id === hex(view.msgId))
-    return landed || history.hasId(hex(view.msgId)) || outbox.find(view.msgId) !== undefined
+  /** A message that stands there already: shown once is enough. */
+  #shown({ msgId }: View): boolean {
+    const id = hex(msgId)
+    return this.#items.some((item) => item.id === id) || this.#store.history.hasId(id)
   }
 
   async #commit(mls: Bytes): Promise<Stop | undefined> {
@@ -250,6 +266,21 @@ const DOUBTFUL =
 const ROLLED_BACK = 'What this device had stored was older than what it had sent.'
 export const UNREADABLE = 'Several messages could not be opened on this device.'
 const REMOVED = 'This device was away for long and had left the conversation meanwhile.'
+
+/** Undefined when this is the id of no group of a room. */
+function generationOf(groupId: Bytes): number | undefined {
+  return groupId.length === ROOM + 4 ? new Reader(groupId.slice(ROOM)).u32() : undefined
+}
+
+/** Undefined for bytes that are not what they should be. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof SottoError) return undefined
+    throw error
+  }
+}
 
 function sameMessage(a: StoredItem, b: StoredItem): boolean {
   return a.k === 'm' && b.k === 'm' && a.id === b.id && a.from === b.from && a.device === b.device
