@@ -15,7 +15,13 @@ import {
   takeOver,
 } from './io/locks.ts'
 import { askPersistence } from './io/persist.ts'
-import { forgetProfile, listProfiles, rememberProfile, wipedProfiles } from './io/profiles.ts'
+import {
+  forgetProfile,
+  listProfiles,
+  mendList,
+  rememberProfile,
+  wipedProfiles,
+} from './io/profiles.ts'
 import { onWake } from './io/wake.ts'
 import { dialWebSocket } from './io/websocket.ts'
 import type { Bytes } from './protocol/bytes.ts'
@@ -24,7 +30,7 @@ import { SottoError } from './protocol/errors.ts'
 import type { Identity } from './protocol/identity.ts'
 import { normaliseName, skeleton } from './protocol/names.ts'
 import './ui/chat_app.ts'
-import type { Door, Entered, KeyFile, Making, ProfileView } from './ui/door.ts'
+import type { Door, Entered, KeyFile, Locked, Making, ProfileView } from './ui/door.ts'
 
 const code = {
   chat: () => import('./chat/chat.ts'),
@@ -116,6 +122,11 @@ async function open(claim: Claim, profile: BrowserProfile, news = ''): Promise<E
       await leave()
       forgetClaim()
     },
+    async lockNow() {
+      await leave()
+      // Nothing that was open stays in memory.
+      location.reload()
+    },
     keeper: {
       get persistent() {
         return persistent
@@ -135,16 +146,23 @@ async function open(claim: Claim, profile: BrowserProfile, news = ''): Promise<E
 }
 
 /** Comes in with a profile that is there, behind its app lock if it has one. */
-async function enter(claim: Claim, passphrase?: string): Promise<Entered> {
+async function enter(claim: Claim, passphrase?: string): Promise<Entered | Locked> {
   try {
-    const { profile, news } = await profileIn(claim, { passphrase })
-    return await open(claim, profile, news)
+    const found = await profileIn(claim, { passphrase })
+    if ('profile' in found) return await open(claim, found.profile, found.news)
+    claim.release()
+    return { profile: claim.profile, user: found.locked, cancel: forgetClaim }
   } catch (error) {
     claim.release()
-    forgetClaim()
+    if (passphrase === undefined) forgetClaim()
     throw error
   }
 }
+
+/** A stored profile, or the name of the person whose app lock has to be opened first. */
+type Found =
+  | { readonly profile: BrowserProfile; readonly news: string }
+  | { readonly locked: string }
 
 /** What a person brings along to open what is stored. */
 interface Brought {
@@ -156,10 +174,7 @@ interface Brought {
  * The stored profile. A part that the browser has deleted is made anew where that is possible, and
  * `news` says what that means; without the person's key it is not.
  */
-async function profileIn(
-  claim: Claim,
-  { passphrase, identity }: Brought,
-): Promise<{ readonly profile: BrowserProfile; readonly news: string }> {
+async function profileIn(claim: Claim, { passphrase, identity }: Brought): Promise<Found> {
   const { loadProfile, repairProfile } = await code.profile()
   const storage = idbStorage(claim.profile)
   let loaded = await loadProfile(storage)
@@ -175,8 +190,7 @@ async function profileIn(
   if (loaded.state === 'ready') return { profile: loaded.profile, news }
   if (loaded.state !== 'locked')
     throw new SottoError('bad_key', 'There is nothing left of this person in this browser.')
-  if (passphrase === undefined)
-    throw new SottoError('bad_passphrase', `${loaded.user} is locked: enter the passphrase.`)
+  if (passphrase === undefined) return { locked: loaded.user }
   return { profile: await loaded.unlock(passphrase), news }
 }
 
@@ -188,8 +202,8 @@ async function bringBack(id: string, identity: Identity): Promise<Entered | unde
   try {
     const { state } = await loadProfile(idbStorage(id))
     if (state === 'incomplete') {
-      const { profile, news } = await profileIn(claim, { identity })
-      return await open(claim, profile, news)
+      const found = await profileIn(claim, { identity })
+      if ('profile' in found) return await open(claim, found.profile, found.news)
     }
   } catch (error) {
     claim.release()
@@ -215,6 +229,7 @@ const door: Door = {
   },
 
   async profiles() {
+    await mendList()
     const [listed, held, wiped] = await Promise.all([
       listProfiles(),
       heldProfiles(),
@@ -259,6 +274,8 @@ const door: Door = {
     return back ?? make(user, given, progress)
   },
 
+  forget: forgetProfile,
+
   async enter(profile, takesOver, passphrase) {
     const claim = takesOver ? await takeOver(profile) : await claimThis(profile)
     if (claim !== undefined) return enter(claim, passphrase)
@@ -284,6 +301,7 @@ async function make(
     const storage = idbStorage(claim.profile)
     const profile = await createProfile(storage, user, identity, given !== undefined)
     await rememberProfile({ id: claim.profile, user, madeAt: Date.now() })
+    if (given !== undefined) await forgetWiped(user)
     progress('open')
     return await open(claim, profile)
   } catch (error) {
@@ -291,6 +309,12 @@ async function make(
     forgetClaim()
     throw error
   }
+}
+
+/** With their key file they are back: there is nothing left to be sorry for. */
+async function forgetWiped(user: string): Promise<void> {
+  for (const { id, user: gone } of await wipedProfiles())
+    if (skeleton(gone) === skeleton(user)) await forgetProfile(id)
 }
 
 const app = document.querySelector('sotto-app')

@@ -21,6 +21,7 @@ import type {
   Entered,
   IdentityKeeper,
   KeyFile,
+  Locked,
   Making,
   ProfileView,
 } from '../../web/ui/door.ts'
@@ -295,6 +296,8 @@ export class ScriptedDoor implements Door {
   resumes = false
   problem = ''
   failure: Error | undefined
+  /** Of the app lock, when there is one. */
+  passphrase: string | undefined
   readonly #lost = Promise.withResolvers<void>()
 
   constructor(chat = new ScriptedChat()) {
@@ -306,7 +309,8 @@ export class ScriptedDoor implements Door {
     this.#lost.resolve()
   }
 
-  async resume(): Promise<Entered | undefined> {
+  async resume(): Promise<Entered | Locked | undefined> {
+    if (this.resumes && this.passphrase !== undefined) return this.#locked('a')
     return this.resumes ? this.#entered() : undefined
   }
 
@@ -335,9 +339,25 @@ export class ScriptedDoor implements Door {
     return this.#entered()
   }
 
-  async enter(profile: string, takeOver: boolean): Promise<Entered> {
-    this.asked.push(`enter ${profile}${takeOver ? ' by taking over' : ''}`)
+  async enter(profile: string, takeOver: boolean, passphrase?: string): Promise<Entered | Locked> {
+    const how = takeOver ? ' by taking over' : ''
+    this.asked.push(
+      `enter ${profile}${how}${passphrase === undefined ? '' : ` with ${passphrase}`}`,
+    )
+    if (this.failure) throw this.failure
+    if (this.passphrase !== undefined && passphrase === undefined) return this.#locked(profile)
+    if (passphrase !== this.passphrase) throw new Error('The passphrase is wrong.')
     return this.#entered()
+  }
+
+  async forget(profile: string): Promise<void> {
+    this.asked.push(`forget ${profile}`)
+    this.known = this.known.filter(({ id }) => id !== profile)
+  }
+
+  #locked(profile: string): Locked {
+    const { user } = this.chat.state.me
+    return { profile, user, cancel: () => void this.asked.push('cancel') }
   }
 
   #entered(): Entered {
@@ -356,12 +376,32 @@ export class ScriptedDoor implements Door {
         asked.push('destroy')
       },
     }
+    const door = this
     return {
       model: chat,
       keeper,
+      lock: {
+        get isSet() {
+          return door.passphrase !== undefined
+        },
+        async set(passphrase) {
+          door.passphrase = passphrase
+        },
+        async change(current, next) {
+          if (current !== door.passphrase) throw new Error('The passphrase is wrong.')
+          door.passphrase = next
+        },
+        async remove(passphrase) {
+          if (passphrase !== door.passphrase) throw new Error('The passphrase is wrong.')
+          door.passphrase = undefined
+        },
+      },
       lost: this.#lost.promise,
       async leave() {
         asked.push('leave')
+      },
+      async lockNow() {
+        asked.push('lock now')
       },
     }
   }

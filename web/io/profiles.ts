@@ -56,6 +56,17 @@ export async function wipedProfiles(): Promise<{ readonly id: string; readonly u
     .map((id) => ({ id, user: localStorage.getItem(MARKER + id) ?? '' }))
 }
 
+/** Puts profiles back into the list that are all there while the list itself was deleted. */
+export async function mendList(): Promise<void> {
+  const listed = new Set((await listProfiles()).map((entry) => entry.id))
+  const databases = new Set((await indexedDB.databases()).map((database) => database.name))
+  for (const [marker, user] of Object.entries(localStorage)) {
+    const id = marker.slice(MARKER.length)
+    if (!marker.startsWith(MARKER) || listed.has(id) || !databases.has(databaseName(id))) continue
+    if (!(await isEmpty(id))) await rememberProfile({ id, user, madeAt: Date.now() })
+  }
+}
+
 /** A database that was deleted and then opened again has nothing in it. */
 async function isEmpty(id: string): Promise<boolean> {
   const storage = idbStorage(id)

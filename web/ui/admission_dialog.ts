@@ -1,7 +1,9 @@
 import type { ConnectionState } from '../chat/model.ts'
+import './count_down.ts'
 import { SottoElement } from './element.ts'
 import { ConnectionEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
+import { nextTry, said, secretField, secretIn } from './secret_field.ts'
 
 export type Passwords = { serverPassword?: string; accountPassword?: string }
 
@@ -14,6 +16,8 @@ export class AdmissionDialog extends SottoElement {
   @property({ attribute: false }) admit: (passwords: Passwords) => Promise<void> = async () => {}
   @state() private problem = ''
   @state() private busy = false
+  /** From when on another try is taken (ms since 1970), or 0. */
+  @state() private until = 0
 
   private get dialog(): HTMLDialogElement | null {
     return this.querySelector('dialog')
@@ -30,11 +34,12 @@ export class AdmissionDialog extends SottoElement {
       <h2 id="admission-title">${registers ? 'One more step to come in' : 'Please say who you are'}</h2>
       <p>${this.admission.text}</p>
       <form @submit=${this.#onSubmit}>
-        ${field('server-password', 'Server password', 'Whoever runs this server has given it to you. Leave it empty if there is none.', 'off')}
-        ${field('account-password', 'Account password', registers ? 'Optional: from now on your name needs it as well as your key.' : 'If your name has one.', registers ? 'new-password' : 'current-password')}
+        ${secretField('server-password', 'Server password', 'Whoever runs this server has given it to you. Leave it empty if there is none.', 'off')}
+        ${secretField('account-password', 'Account password', registers ? 'Optional: from now on your name needs it as well as your key.' : 'If your name has one.', registers ? 'new-password' : 'current-password')}
         <p class="problem" role="alert">${this.problem}</p>
+        <count-down .until=${this.until} @over=${this.#over}></count-down>
         <div class="choices">
-          <button class="button primary" type="submit" ?disabled=${this.busy}>${this.busy ? 'One moment…' : 'Come in'}</button>
+          <button class="button primary" type="submit" ?disabled=${this.busy || this.until > 0}>${this.busy ? 'One moment…' : 'Come in'}</button>
           <button class="button" type="button" @click=${this.#onCancel}>Not now</button>
         </div>
       </form>
@@ -43,10 +48,8 @@ export class AdmissionDialog extends SottoElement {
 
   async #onSubmit(event: SubmitEvent): Promise<void> {
     event.preventDefault()
-    const value = (id: string): string =>
-      this.querySelector<HTMLInputElement>(`#${id}`)?.value ?? ''
-    const serverPassword = value('server-password')
-    const accountPassword = value('account-password')
+    const serverPassword = secretIn(this, 'server-password')
+    const accountPassword = secretIn(this, 'account-password')
     this.busy = true
     this.problem = ''
     try {
@@ -55,23 +58,20 @@ export class AdmissionDialog extends SottoElement {
         ...(accountPassword === '' ? {} : { accountPassword }),
       })
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : 'That did not work. Try again.'
+      this.problem = said(error)
+      this.until = nextTry(error)
     }
     this.busy = false
+  }
+
+  #over(): void {
+    this.until = 0
   }
 
   #onCancel(event: Event): void {
     event.preventDefault()
     this.dispatchEvent(new ConnectionEvent('leave'))
   }
-}
-
-function field(id: string, label: string, help: string, autocomplete: string): Html {
-  return html`<div class="field">
-    <label for=${id}>${label}</label>
-    <input id=${id} type="password" maxlength="1024" autocomplete=${autocomplete} aria-describedby="${id}-help">
-    <p class="soft small" id="${id}-help">${help}</p>
-  </div>`
 }
 
 declare global {

@@ -1,5 +1,5 @@
 import type { ChatModel, ChatState, Notice, RoomId, RoomView } from '../chat/model.ts'
-import type { Door, Entered, Making, ProfileView } from './door.ts'
+import type { Door, Entered, Locked, Making, ProfileView } from './door.ts'
 import { SottoElement } from './element.ts'
 import {
   ConnectionEvent,
@@ -8,7 +8,9 @@ import {
   EndConversationEvent,
   EnterEvent,
   FailedMessageEvent,
+  ForgetEvent,
   HistoryEvent,
+  LockEvent,
   NoticeEvent,
   OpenPrivateEvent,
   PanelEvent,
@@ -33,6 +35,9 @@ import './welcome_screen.ts'
 export class ChatApp extends SottoElement {
   @property({ attribute: false }) door: Door | undefined
   @state() private entered: Entered | undefined
+  @state() private locked: Locked | undefined
+  @state() private unlocking = false
+  @state() private keyless: { user: string; text: string } | undefined
   @state() private ready = false
   @state() private profiles: readonly ProfileView[] = []
   @state() private making: Making | undefined
@@ -55,6 +60,8 @@ export class ChatApp extends SottoElement {
     on<EnterEvent>(EnterEvent.type, (event) => this.#enter(event))
     on(SomebodyElseEvent.type, () => this.#goOut())
     on(DeletePersonEvent.type, () => this.#deletePerson())
+    on<ForgetEvent>(ForgetEvent.type, ({ profile }) => this.#forgetPerson(profile))
+    on(LockEvent.type, () => this.entered?.lockNow())
     on<SelectRoomEvent>(SelectRoomEvent.type, ({ room }) => this.#select(room))
     on(ShowListEvent.type, () => this.#showList())
     on<PanelEvent>(PanelEvent.type, ({ panel }) => this.#openPanel(panel))
@@ -97,10 +104,11 @@ export class ChatApp extends SottoElement {
     void this.#attempt(async () => {
       const entered = await this.door?.resume()
       if (entered) await this.#become(entered)
-      else await this.#listProfiles()
-    }).then(() => {
-      this.ready = true
     })
+      .then(() => this.#listProfiles())
+      .then(() => {
+        this.ready = true
+      })
     requestAnimationFrame(() => void import('./chat_screen.ts'))
   }
 
@@ -112,7 +120,7 @@ export class ChatApp extends SottoElement {
     const blocking = state.notices.find((notice) => notice.blocking)
     return html`
       <chat-screen .state=${state} .model=${entered.model} .room=${room} .showsList=${this.showsList}
-        .draft=${(room && this.#drafts.get(room.room)) ?? ''} .problem=${this.problem}></chat-screen>
+        .draft=${room === undefined ? '' : this.#draft(room.room)} .problem=${this.problem}></chat-screen>
       ${blocking ? renderBlocking(blocking) : this.#renderDialog(entered, state)}
     `
   }
@@ -137,14 +145,16 @@ export class ChatApp extends SottoElement {
 
   #renderWelcome(): Html {
     return html`<welcome-screen .door=${this.door} .profiles=${this.profiles} .making=${this.making}
-      .problem=${this.problem} .lost=${this.lost}></welcome-screen>`
+      .problem=${this.problem} .lost=${this.lost} .locked=${this.locked} .unlocking=${this.unlocking}
+      .keyless=${this.keyless}></welcome-screen>`
   }
 
-  #renderDialog({ model, keeper }: Entered, state: ChatState): Html | typeof nothing {
+  #renderDialog({ model, keeper, lock }: Entered, state: ChatState): Html | typeof nothing {
     if (state.connection.phase === 'admission')
       return html`<admission-dialog .admission=${state.connection} .admit=${model.admit.bind(model)}></admission-dialog>`
     if (this.panel === 'identity')
-      return html`<identity-panel .me=${state.me} .keeper=${keeper} .door=${this.door}></identity-panel>`
+      return html`<identity-panel .me=${state.me} .keeper=${keeper} .door=${this.door} .model=${model} .lock=${lock}
+        .online=${state.connection.phase === 'online'}></identity-panel>`
     if (this.panel === 'handshake')
       return html`<handshake-view .handshake=${state.handshake} .endpoint=${state.endpoint}></handshake-view>`
     if (this.panel === 'search')
@@ -182,20 +192,34 @@ export class ChatApp extends SottoElement {
     }
   }
 
-  async #enter({ profile, takeOver }: EnterEvent): Promise<void> {
+  async #enter({ profile, takeOver, passphrase }: EnterEvent): Promise<void> {
     this.problem = ''
+    this.keyless = undefined
+    this.unlocking = true
     try {
-      const entered = await this.door?.enter(profile, takeOver)
+      const entered = await this.door?.enter(profile, takeOver, passphrase)
       if (entered) await this.#become(entered)
+    } catch (error) {
+      const user = this.profiles.find(({ id }) => id === profile)?.user
+      if (user === undefined || !isKeyless(error)) throw error
+      this.keyless = { user, text: error.message }
     } finally {
+      this.unlocking = false
       await this.#listProfiles()
     }
   }
 
-  async #become(entered: Entered): Promise<void> {
+  async #become(entered: Entered | Locked): Promise<void> {
+    if (!('model' in entered)) {
+      await import('./unlock_form.ts')
+      this.locked = entered
+      return
+    }
     await Promise.all([import('./chat_screen.ts'), import('./panels.ts')])
     this.lost = ''
     this.problem = ''
+    this.locked = undefined
+    this.keyless = undefined
     this.entered = entered
     entered.model.addEventListener('change', this.#onChange)
     void entered.lost.then(() => this.#lose(entered))
@@ -213,7 +237,13 @@ export class ChatApp extends SottoElement {
 
   async #goOut(): Promise<void> {
     await this.entered?.leave()
+    this.locked?.cancel()
     this.#forget()
+    await this.#listProfiles()
+  }
+
+  async #forgetPerson(profile: string): Promise<void> {
+    await this.door?.forget(profile)
     await this.#listProfiles()
   }
 
@@ -228,6 +258,8 @@ export class ChatApp extends SottoElement {
   #forget(): void {
     this.#model?.removeEventListener('change', this.#onChange)
     this.entered = undefined
+    this.locked = undefined
+    this.problem = ''
     this.selected = undefined
     this.panel = undefined
     this.opening = undefined
@@ -261,8 +293,14 @@ export class ChatApp extends SottoElement {
     this.panel = panel
   }
 
+  /** What was typed before the page was loaded is the model's to know. */
+  #draft(room: RoomId): string {
+    return this.#drafts.get(room) ?? this.#model?.draft(room) ?? ''
+  }
+
   #setDraft(room: RoomId, text: string): void {
     this.#drafts.set(room, text)
+    if (room !== this.opening?.view.room) this.#model?.setDraft(room, text)
     this.problem = ''
     this.requestUpdate()
   }
@@ -275,7 +313,7 @@ export class ChatApp extends SottoElement {
       await this.#model?.send(to, text)
     } catch (error) {
       // Nothing that was typed may be lost.
-      if (!this.#drafts.get(room)) this.#setDraft(room, text)
+      if (this.#draft(room) === '') this.#setDraft(room, text)
       throw error
     }
   }
@@ -305,7 +343,7 @@ export class ChatApp extends SottoElement {
 
   /** The conversation is there: the screen goes on with it, and with what has been typed. */
   #goOn({ view: { room } }: Opening, real: RoomId): void {
-    this.#drafts.set(real, this.#drafts.get(room) ?? '')
+    this.#setDraft(real, this.#drafts.get(room) ?? '')
     if (this.selected === room) this.selected = real
     if (this.opening?.view.room === room) this.opening = undefined
   }
@@ -346,6 +384,11 @@ function opened(model: ChatModel, user: string): Opening {
     crypto: '',
   }
   return { user, room: model.openPrivate(user), view }
+}
+
+/** The browser has deleted the person's key: only its file brings them back. */
+function isKeyless(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'bad_key'
 }
 
 function renderBlocking(notice: Notice): Html {

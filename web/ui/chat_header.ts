@@ -56,9 +56,10 @@ export class ChatHeader extends SottoElement {
     </button>`
   }
 
-  #renderConnection(): Html {
+  #renderConnection(): Html | typeof nothing {
     const { phase } = this.connection
     const away = phase === 'offline' || phase === 'stopped'
+    if (phase === 'stopped' && this.connection.final) return nothing
     const label = away ? 'Reconnect' : 'Leave'
     return html`<button class="button quiet" type="button" aria-label=${label} title=${label}
       @click=${() => this.dispatchEvent(new ConnectionEvent(away ? 'reconnect' : 'leave'))}>

@@ -52,7 +52,7 @@ export class ChatScreen extends SottoElement {
         <notice-list .notices=${state.notices}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
         <p class="trouble problem" role="alert">${this.problem}</p>
-        <message-form .room=${room} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>
+        <message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>
       </main>
     </div>`
   }
@@ -97,6 +97,11 @@ export class ChatScreen extends SottoElement {
     event.preventDefault()
     this.form?.focusBox()
   }
+}
+
+/** Nothing that is written from now on could ever leave. */
+function isOver(connection: ChatState['connection']): boolean {
+  return connection.phase === 'stopped' && connection.final === true
 }
 
 declare global {

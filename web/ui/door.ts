@@ -9,18 +9,34 @@ export interface Door {
    * Comes in without asking when this tab was somebody before it was reloaded or restored.
    * Undefined otherwise: a new tab asks, since it may well be for somebody else.
    */
-  resume(): Promise<Entered | undefined>
+  resume(): Promise<Entered | Locked | undefined>
   /** What is wrong with a name, for people; empty when nothing is. */
   nameProblem(name: string): string
   /** Reads a private key file and stores nothing. Rejects with SottoError for people. */
   readKey(pem: string, passphrase: string): Promise<KeyFile>
   /** Makes a new person, with a new key unless one is given, and comes in as that person. */
-  start(name: string, key: KeyFile | undefined, progress: (step: Making) => void): Promise<Entered>
+  start(
+    name: string,
+    key: KeyFile | undefined,
+    progress: (step: Making) => void,
+  ): Promise<Entered | Locked>
   /**
-   * Comes in as a person who is there. Rejects when another tab has them, unless it `takeOver`s, and
-   * with SottoError `bad_passphrase` when the app lock is set and the passphrase is not its own.
+   * Comes in as a person who is there, or says that the app lock is set when no passphrase is given.
+   * Rejects when another tab has them, unless it `takeOver`s; with SottoError `bad_passphrase` when
+   * the passphrase is wrong; with `bad_key` when the browser has deleted the person's key: its text
+   * says so, and `start` with the name and the key's file brings them back.
    */
-  enter(profile: string, takeOver: boolean, passphrase?: string): Promise<Entered>
+  enter(profile: string, takeOver: boolean, passphrase?: string): Promise<Entered | Locked>
+  /** Takes a person off the list of whom the browser has deleted everything. */
+  forget(profile: string): Promise<void>
+}
+
+/** Somebody is there, behind the app lock. */
+export interface Locked {
+  readonly profile: string
+  readonly user: string
+  /** This tab is to be somebody else. */
+  cancel(): void
 }
 
 export interface ProfileView {
@@ -50,6 +66,8 @@ export interface Entered {
   readonly lost: Promise<void>
   /** Says goodbye and lets go, so that the person may come in elsewhere. */
   leave(): Promise<void>
+  /** The same, and the page begins anew, at the app lock. */
+  lockNow(): Promise<void>
 }
 
 /** The identity key of the person who came in. */

@@ -30,10 +30,31 @@ export class EnterEvent extends Ask {
   static readonly type = 'sotto-enter'
   readonly profile: string
   readonly takeOver: boolean
-  constructor(profile: string, takeOver: boolean) {
+  /** Of the app lock. */
+  readonly passphrase: string | undefined
+  constructor(profile: string, takeOver: boolean, passphrase?: string) {
     super(EnterEvent.type)
     this.profile = profile
     this.takeOver = takeOver
+    this.passphrase = passphrase
+  }
+}
+
+/** Off the list with a person of whom the browser has deleted everything. */
+export class ForgetEvent extends Ask {
+  static readonly type = 'sotto-forget'
+  readonly profile: string
+  constructor(profile: string) {
+    super(ForgetEvent.type)
+    this.profile = profile
+  }
+}
+
+/** The app lock is to close now. */
+export class LockEvent extends Ask {
+  static readonly type = 'sotto-lock'
+  constructor() {
+    super(LockEvent.type)
   }
 }
 
@@ -204,6 +225,8 @@ declare global {
   interface HTMLElementEventMap {
     'sotto-start': StartEvent
     'sotto-enter': EnterEvent
+    'sotto-forget': ForgetEvent
+    'sotto-lock': LockEvent
     'sotto-somebody-else': SomebodyElseEvent
     'sotto-select-room': SelectRoomEvent
     'sotto-show-list': ShowListEvent

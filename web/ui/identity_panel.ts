@@ -1,9 +1,12 @@
-import type { Me } from '../chat/model.ts'
-import type { Door, IdentityKeeper, KeyFile } from './door.ts'
+import type { ChatModel, Me } from '../chat/model.ts'
+import './app_lock_form.ts'
+import './device_list.ts'
+import type { Door, Entered, IdentityKeeper, KeyFile } from './door.ts'
 import { DeletePersonEvent, SomebodyElseEvent, StartEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, warningIcon } from './icons.ts'
 import { keyFileName, readKeyFile } from './key_import.ts'
+import './password_form.ts'
 import { SidePanel } from './side_panel.ts'
 import { grouped } from './words.ts'
 
@@ -16,6 +19,9 @@ export class IdentityPanel extends SidePanel {
   @property({ attribute: false }) me: Me | undefined
   @property({ attribute: false }) keeper: IdentityKeeper | undefined
   @property({ attribute: false }) door: Door | undefined
+  @property({ attribute: false }) model: ChatModel | undefined
+  @property({ attribute: false }) lock: Entered['lock']
+  @property({ attribute: false }) online = false
   @state() private busy = ''
   @state() private problem = ''
   @state() private done = ''
@@ -47,6 +53,9 @@ export class IdentityPanel extends SidePanel {
       ${this.me.backedUp ? backedUp() : notBackedUp(this.keeper?.persistent ?? true)}
       ${this.#renderFile()}
       ${this.read ? this.#renderRead(this.read) : nothing}
+      <device-list .model=${this.model} .online=${this.online}></device-list>
+      <password-form .model=${this.model} .online=${this.online}></password-form>
+      <app-lock-form .lock=${this.lock} .user=${this.me.user} .backedUp=${this.me.backedUp}></app-lock-form>
       ${this.#renderPublic()}
       ${this.#renderOther(this.me)}
     `

@@ -15,6 +15,8 @@ const NEARLY = 1000
 export class MessageForm extends SottoElement {
   @property({ attribute: false }) room: RoomView | undefined
   @property({ attribute: false }) draft = ''
+  /** This device sends nothing any more. */
+  @property({ attribute: false }) over = false
   /** For `/pm`: the names that are known. */
   @property({ attribute: false }) users: readonly string[] = []
   @state() private hint: readonly string[] = []
@@ -32,11 +34,11 @@ export class MessageForm extends SottoElement {
     if (this.room === undefined) return nothing
     const left = MOST - this.draft.length
     const to = this.room.kind === 'lobby' ? 'everyone in the Lobby' : this.room.title
-    const closed = this.room.phase === 'gone' || this.room.phase === 'alarm'
+    const closed = this.over || this.room.phase === 'gone' || this.room.phase === 'alarm'
     return html`
       ${this.hint.length > 0 ? this.#renderHint() : nothing}
       <form @submit=${this.#onSubmit}>
-        <textarea id="message" rows="1" aria-label="Message" aria-keyshortcuts="Enter" placeholder="Write to ${to}"
+        <textarea id="message" rows="1" aria-label="Message" aria-keyshortcuts="Enter" placeholder=${closed ? 'Nothing can be written here' : `Write to ${to}`}
           maxlength=${MOST} enterkeyhint="send" dir="auto" .value=${this.draft} ?disabled=${closed}
           @input=${this.#onInput} @keydown=${this.#onKey}></textarea>
         <button class="button primary" type="submit" aria-label="Send" ?disabled=${closed || this.draft.trim() === ''}>

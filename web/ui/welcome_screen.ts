@@ -1,6 +1,13 @@
-import { type Door, type KeyFile, MAKING, type Making, type ProfileView } from './door.ts'
+import {
+  type Door,
+  type KeyFile,
+  type Locked,
+  MAKING,
+  type Making,
+  type ProfileView,
+} from './door.ts'
 import { SottoElement } from './element.ts'
-import { EnterEvent, StartEvent } from './events.ts'
+import { EnterEvent, ForgetEvent, StartEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, sign } from './icons.ts'
 import { readKeyFile } from './key_import.ts'
@@ -23,6 +30,13 @@ export class WelcomeScreen extends SottoElement {
   @property({ attribute: false }) problem = ''
   /** What happened to the person whom this tab was, if anything did. */
   @property({ attribute: false }) lost = ''
+  /** A person whose app lock asks for its passphrase. */
+  @property({ attribute: false }) locked: Locked | undefined
+  @property({ attribute: false }) unlocking = false
+  /** A person whose key the browser has deleted: the file that brings it back is asked for. */
+  @property({ attribute: false }) keyless:
+    | { readonly user: string; readonly text: string }
+    | undefined
   @state() private nameProblem = ''
   @state() private keyProblem = ''
   @state() private key: KeyFile | undefined
@@ -35,6 +49,13 @@ export class WelcomeScreen extends SottoElement {
     this.name?.focus()
   }
 
+  protected override updated(changed: Map<PropertyKey, unknown>): void {
+    if (!changed.has('keyless') || this.keyless === undefined) return
+    if (this.name) this.name.value = this.keyless.user
+    this.querySelector('details')?.setAttribute('open', '')
+    this.querySelector<HTMLElement>('#key-passphrase')?.focus()
+  }
+
   override render(): Html {
     return html`<main>
       <header>
@@ -42,13 +63,21 @@ export class WelcomeScreen extends SottoElement {
         <h1 class="wordmark">sotto</h1>
         <p class="motto">Private chat, in an undertone</p>
       </header>
-      ${this.making === undefined ? this.#renderDoor() : renderMaking(this.making, this.key !== undefined)}
+      ${this.#renderCard()}
     </main>`
   }
 
+  #renderCard(): Html {
+    if (this.making !== undefined) return renderMaking(this.making, this.key !== undefined)
+    if (this.locked !== undefined)
+      return html`<unlock-form .locked=${this.locked} .problem=${this.problem} .busy=${this.unlocking}></unlock-form>`
+    return this.#renderDoor()
+  }
+
   #renderDoor(): Html {
+    const lost = this.keyless?.text ?? this.lost
     return html`
-      ${this.lost === '' ? nothing : html`<p class="lost" role="alert">${this.lost}</p>`}
+      ${lost === '' ? nothing : html`<p class="lost" role="alert">${lost}</p>`}
       ${this.profiles.length > 0 ? this.#renderProfiles() : nothing}
       <form class="card" @submit=${this.#start} novalidate>
         ${this.profiles.length > 0 ? html`<h2>Somebody new</h2>` : nothing}
@@ -81,6 +110,7 @@ export class WelcomeScreen extends SottoElement {
       return html`<li class="wiped">
         <span class="avatar" aria-hidden="true">${initial(user)}</span>
         <p class="who">This browser has deleted the key of ${person}. Whoever has the key file can import it below and is ${person} again.</p>
+        <button class="button quiet" type="button" @click=${() => this.dispatchEvent(new ForgetEvent(id))}>Forget<span class="unseen"> ${user}</span></button>
       </li>`
     const held = state === 'held'
     return html`<li>
