@@ -27,6 +27,12 @@ import {
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import './welcome_screen.ts'
 
+/** Runs `work` when the page has nothing better to do. Safari does not say when that is. */
+function whenIdle(work: () => void): void {
+  if ('requestIdleCallback' in globalThis) requestIdleCallback(work)
+  else setTimeout(work)
+}
+
 /**
  * The whole page. It alone acts on what the other elements ask for, and it alone speaks to the
  * model. The chat's own elements are loaded once the first screen has been drawn.
@@ -109,7 +115,8 @@ export class ChatApp extends SottoElement {
       .then(() => {
         this.ready = true
       })
-    requestAnimationFrame(() => void import('./chat_screen.ts'))
+    // The rest of the page comes while the person looks at this; if it can't, entering says so.
+    requestAnimationFrame(() => whenIdle(() => import('./chat_screen.ts').catch(() => undefined)))
   }
 
   override render(): Html | typeof nothing {
