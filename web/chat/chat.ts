@@ -1,8 +1,8 @@
 import { type Bytes, equal, fromHex, hex } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import type { HandshakeStep } from '../protocol/handshake_steps.ts'
-import type { Event, RoomInfo } from '../protocol/messages.ts'
 import type { Primitives } from '../protocol/primitives.ts'
+import { ChatSession, hostKey, type Passwords, said } from './chat_session.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Connection, End } from './connection.ts'
 import { Drafts } from './drafts.ts'
@@ -33,9 +33,8 @@ import {
 import { Notices } from './notices.ts'
 import { type News, People } from './people.ts'
 import { markBackedUp, type Profile } from './profile.ts'
-import type { Link, RoomDeps } from './room_deps.ts'
+import type { RoomDeps } from './room_deps.ts'
 import { Rooms } from './rooms.ts'
-import { RefusedError } from './rpc.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Dial } from './transport.ts'
 import { Trust } from './trust.ts'
@@ -70,11 +69,6 @@ const REMOVED: ConnectionState = {
   final: true,
 }
 
-export interface Passwords {
-  readonly serverPassword?: string
-  readonly accountPassword?: string
-}
-
 /** What exists once the store has been read. */
 interface Parts {
   readonly trust: Trust
@@ -83,6 +77,7 @@ interface Parts {
   readonly people: People
   readonly rooms: Rooms
   readonly keeper: Keeper
+  readonly session: ChatSession
 }
 
 /**
@@ -101,10 +96,6 @@ export class Chat extends EventTarget implements ChatModel {
   #parts: Parts | undefined
   #phase: ConnectionState = { phase: 'offline', text: '', retryAt: undefined }
   #handshake: HandshakeView | undefined
-  #connection: Connection | undefined
-  /** While the endpoint waits for passwords: called when it has taken them. */
-  #admitted: (() => void) | undefined
-  #passwords: Passwords = {}
   #state: ChatState | undefined
   #announced = false
   #stopWaking: (() => void) | undefined
@@ -136,18 +127,28 @@ export class Chat extends EventTarget implements ChatModel {
       notices.raise(notice)
       this.#phase = { phase: 'stopped', text: notice.seen }
     } else await trust.restore(rooms.all.flatMap(({ store }) => store.meta.readers))
+    const session = new ChatSession({
+      ...{ trust, people, rooms, keyring: this.#keyring, clock: this.#clock },
+      set: (phase) => this.#set(phase),
+      raise: (notice) => this.#raise(notice),
+      changed: () => this.#changed(),
+      log: (error) => this.#o.log?.(error),
+    })
     const options = { profile, dial, host, pin, primitives, trust, clock: this.#clock, random }
     const keeper = new Keeper(options, {
       connecting: () => this.#set({ phase: 'connecting' }),
       handshake: () => this.#beginHandshake(),
       step: (step) => this.#step(step),
-      session: (connection, transcript) => this.#session(connection, transcript),
+      session: (connection, transcript) => {
+        this.#handshakeDone(connection, transcript)
+        return session.run(connection)
+      },
       ended: (end, retryAt) => this.#ended(end, retryAt),
       keyChanged: (seen) => this.#keyChanged(seen),
-      event: (event) => this.#event(event),
+      event: (event) => session.event(event),
       cast: (entry) => rooms.get(hex(entry.room))?.cast(entry),
     })
-    this.#parts = { trust, notices, drafts, people, rooms, keeper }
+    this.#parts = { trust, notices, drafts, people, rooms, keeper, session }
     this.#changed()
   }
 
@@ -270,13 +271,13 @@ export class Chat extends EventTarget implements ChatModel {
   }
 
   async openPrivate(user: string): Promise<RoomId> {
-    const { rooms } = await this.#opened()
+    const { rooms, session } = await this.#opened()
     const known = rooms.withPerson(user)
     if (known !== undefined) return known
     if (user === this.#profile.user)
       throw new SottoError('refused', 'This is you. Choose somebody else.')
     const { room } = await this.#online().ask({ op: 'open_private', user })
-    await this.#tellRoom(room)
+    await session.tellRoom(room)
     return hex(room.room) as RoomId
   }
 
@@ -303,18 +304,12 @@ export class Chat extends EventTarget implements ChatModel {
   }
 
   async admit(passwords: Passwords): Promise<void> {
-    const phase = this.#phase
-    if (phase.phase !== 'admission') throw new SottoError('refused', 'Nothing was asked.')
-    await this.#online().ask({ op: phase.needs, ...passwords })
-    this.#passwords = passwords
-    this.#admitted?.()
+    await (await this.#opened()).session.admit(passwords)
   }
 
   /** Sets, changes or (null) removes the account's password. */
   async setPassword(next: string | null, current?: string): Promise<void> {
-    await this.#online().ask({ op: 'set_password', next, ...(current && { current }) })
-    const { accountPassword: _, ...others } = this.#passwords
-    this.#passwords = next === null ? others : { ...others, accountPassword: next }
+    await (await this.#opened()).session.setPassword(next, current)
   }
 
   async devices(): Promise<readonly DeviceView[]> {
@@ -418,10 +413,10 @@ export class Chat extends EventTarget implements ChatModel {
     return this.#parts
   }
 
+  /** Throws SottoError `unavailable` when there is no connection. */
   #online(): Connection {
-    if (this.#connection === undefined)
-      throw new SottoError('unavailable', 'You are not connected. Try again when you are.')
-    return this.#connection
+    if (this.#parts === undefined) throw new SottoError('unavailable', 'Nothing is loaded yet.')
+    return this.#parts.session.connection
   }
 
   #room(room: RoomId) {
@@ -445,72 +440,11 @@ export class Chat extends EventTarget implements ChatModel {
     this.#changed()
   }
 
-  async #session(connection: Connection, transcript: Bytes): Promise<void> {
-    if (this.#handshake !== undefined)
-      this.#handshake = {
-        ...this.#handshake,
-        mode: connection.mode,
-        done: true,
-        transcript: hex(transcript),
-      }
-    this.#connection = connection
-    try {
-      await this.#admission(connection)
-      await this.#sync(connection)
-    } catch (error) {
-      // The connection ended meanwhile, or the store failed: then there is no use in it.
-      if (!(error instanceof SottoError) || error.code !== 'closed') {
-        this.#o.log?.(error)
-        this.#raise(trouble(said(error)))
-        await connection.close()
-      }
-    }
-    await connection.ended
-    this.#connection = undefined
-    this.#admitted = undefined
-    this.#parts?.people.offline()
-    this.#parts?.rooms.offline()
-  }
-
-  /** Registers or logs in with what is known already, and else asks the person. */
-  async #admission(connection: Connection): Promise<void> {
-    const { status } = connection.params
-    if (status === 'ok') return
-    const needs = status === 'register' ? 'register' : 'login'
-    let text = 'This account has a password.'
-    try {
-      if (needs === 'register' || Object.keys(this.#passwords).length > 0) {
-        await connection.ask({ op: needs, ...this.#passwords })
-        return
-      }
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error
-      text = error.message
-    }
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#admitted = resolve
-    this.#set({ phase: 'admission', needs, text })
-    await Promise.race([promise, connection.ended.then(closed)])
-  }
-
-  async #sync(connection: Connection): Promise<void> {
-    const { people, rooms, trust } = await this.#opened()
-    const reply = await connection.ask({ op: 'sync' })
-    await this.#told(await people.replace(reply.people))
-    const mine = reply.rooms.map((info) => hex(info.room))
-    rooms.keep(new Set(mine))
-    for (const info of reply.rooms) await this.#tellRoom(info)
-    const resumed = connection.mode === 'resumed'
-    this.#set({ phase: 'online', resumed, since: this.#clock.now() })
-    void this.#keyring.restock(linkOver(connection), hostKey(trust), reply.stock, reply.lastResort)
-  }
-
-  async #tellRoom(info: RoomInfo): Promise<void> {
-    const { rooms, people } = await this.#opened()
-    const connection = this.#connection
-    if (connection === undefined) return
-    await this.#told(await people.update(info.members))
-    await rooms.tell(linkOver(connection), info, () => this.#connection === connection)
+  #handshakeDone(connection: Connection, transcript: Bytes): void {
+    const before = this.#handshake
+    if (before === undefined) return
+    const { mode } = connection
+    this.#handshake = { ...before, mode, done: true, transcript: hex(transcript) }
   }
 
   #ended(end: End, retryAt: number | undefined): void {
@@ -538,67 +472,7 @@ export class Chat extends EventTarget implements ChatModel {
     this.#set({ phase: 'stopped', text: notice.seen })
   }
 
-  #event(event: Event): void {
-    this.#take(event).catch((error) => {
-      if (!(error instanceof SottoError) || error.code !== 'closed') this.#o.log?.(error)
-    })
-  }
-
-  async #take(event: Event): Promise<void> {
-    const { rooms, people, trust } = await this.#opened()
-    switch (event.ev) {
-      case 'people':
-        return this.#told(await people.update(event.people))
-      case 'head':
-        return rooms.get(hex(event.head.room))?.heads(event.head)
-      case 'room':
-        return this.#tellRoom(event.room)
-      case 'room_gone':
-        return rooms.get(hex(event.room))?.end()
-      case 'reconcile':
-        return rooms.get(hex(event.room))?.reconcile(event.add, event.remove)
-      case 'stock': {
-        const connection = this.#connection
-        if (connection !== undefined)
-          await this.#keyring.restock(linkOver(connection), hostKey(trust), event.stock, true)
-        return
-      }
-      case 'notice':
-        return this.#raise(trouble(event.text, `endpoint-${event.code}`))
-      case 'cast_secret':
-        return // the connection has learnt it
-    }
-  }
-
-  async #told({ joined, left, alarms }: News): Promise<void> {
-    const lobby = this.#parts?.rooms.lobby
-    for (const user of joined) lobby?.screen.announce(`${user} joined`)
-    for (const user of left) lobby?.screen.announce(`${user} left`)
-    this.#alarmed(alarms)
-    this.#changed()
-  }
-
   #alarmed(alarms: News['alarms']): void {
     for (const pin of alarms) this.#raise(personChanged(pin))
   }
-}
-
-function said(error: unknown): string {
-  return error instanceof SottoError ? error.message : 'Something went wrong here. Reload the page.'
-}
-
-function closed(): never {
-  throw new SottoError('closed', 'The connection ended.')
-}
-
-function linkOver(session: Connection): Link {
-  const { maxMessage } = session.params.limits
-  return { ask: (ask) => session.ask(ask), maxMessage, session }
-}
-
-/** Known as soon as a first handshake has come through, and nothing asks for it before. */
-function hostKey(trust: Trust): Bytes {
-  if (trust.endpoint === undefined)
-    throw new SottoError('unavailable', 'The endpoint is not known yet.')
-  return trust.endpoint.fingerprint
 }

@@ -1,0 +1,198 @@
+import { type Bytes, hex } from '../protocol/bytes.ts'
+import { SottoError } from '../protocol/errors.ts'
+import type { Event, RoomInfo } from '../protocol/messages.ts'
+import type { Clock } from './clock.ts'
+import type { Connection } from './connection.ts'
+import type { Keyring } from './keyring.ts'
+import type { ConnectionState, Notice } from './model.ts'
+import { personChanged, trouble } from './notice_texts.ts'
+import type { News, People } from './people.ts'
+import type { Link } from './room_deps.ts'
+import type { Rooms } from './rooms.ts'
+import { RefusedError } from './rpc.ts'
+import type { Trust } from './trust.ts'
+
+export interface Passwords {
+  readonly serverPassword?: string
+  readonly accountPassword?: string
+}
+
+export interface SessionNeeds {
+  readonly trust: Trust
+  readonly people: People
+  readonly rooms: Rooms
+  readonly keyring: Keyring
+  readonly clock: Clock
+  /** The connection's state for the screen. */
+  set(phase: ConnectionState): void
+  raise(notice: Notice): void
+  changed(): void
+  log(error: unknown): void
+}
+
+/**
+ * What happens over one connection after another: admission, the first look at everything, and
+ * then whatever the endpoint says unasked.
+ */
+export class ChatSession {
+  readonly #needs: SessionNeeds
+  #connection: Connection | undefined
+  #passwords: Passwords = {}
+  /** While the endpoint waits for passwords: what it waits for, and who waits here. */
+  #admission: { readonly op: 'register' | 'login'; done(): void } | undefined
+
+  constructor(needs: SessionNeeds) {
+    this.#needs = needs
+  }
+
+  /** Throws SottoError `unavailable` when there is none. */
+  get connection(): Connection {
+    if (this.#connection === undefined)
+      throw new SottoError('unavailable', 'You are not connected. Try again when you are.')
+    return this.#connection
+  }
+
+  /** Resolves when the connection is over. */
+  async run(connection: Connection): Promise<void> {
+    const { people, rooms, log, raise } = this.#needs
+    this.#connection = connection
+    try {
+      await this.#admit(connection)
+      await this.#sync(connection)
+    } catch (error) {
+      // The connection ended meanwhile, or the store failed: then there is no use in it.
+      if (!isClosed(error)) {
+        log(error)
+        raise(trouble(said(error)))
+        await connection.close()
+      }
+    }
+    await connection.ended
+    this.#connection = undefined
+    this.#admission = undefined
+    people.offline()
+    rooms.offline()
+  }
+
+  /** Answers the endpoint's wish for passwords. They are kept in memory for the next time. */
+  async admit(passwords: Passwords): Promise<void> {
+    const admission = this.#admission
+    if (admission === undefined) throw new SottoError('refused', 'Nothing was asked.')
+    await this.connection.ask({ op: admission.op, ...passwords })
+    this.#passwords = passwords
+    admission.done()
+  }
+
+  /** Sets, changes or (null) removes the account's password. */
+  async setPassword(next: string | null, current?: string): Promise<void> {
+    await this.connection.ask({ op: 'set_password', next, ...(current && { current }) })
+    const { accountPassword: _, ...others } = this.#passwords
+    this.#passwords = next === null ? others : { ...others, accountPassword: next }
+  }
+
+  /** A room is new, or something about it has changed. */
+  async tellRoom(info: RoomInfo): Promise<void> {
+    const { rooms, people } = this.#needs
+    const connection = this.#connection
+    if (connection === undefined) return
+    await this.#told(await people.update(info.members))
+    await rooms.tell(linkOver(connection), info, () => this.#connection === connection)
+  }
+
+  /** Registers or logs in with what is known already, and else asks the person. */
+  async #admit(connection: Connection): Promise<void> {
+    const { status } = connection.params
+    if (status === 'ok') return
+    const op = status === 'register' ? 'register' : 'login'
+    let text = 'This account has a password.'
+    try {
+      if (op === 'register' || Object.keys(this.#passwords).length > 0) {
+        await connection.ask({ op, ...this.#passwords })
+        return
+      }
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      text = error.message
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#admission = { op, done: resolve }
+    this.#needs.set({ phase: 'admission', needs: op, text })
+    await Promise.race([promise, connection.ended.then(closed)])
+    this.#admission = undefined
+  }
+
+  async #sync(connection: Connection): Promise<void> {
+    const { people, rooms, trust, keyring, clock, set } = this.#needs
+    const reply = await connection.ask({ op: 'sync' })
+    await this.#told(await people.replace(reply.people))
+    rooms.keep(new Set(reply.rooms.map((info) => hex(info.room))))
+    for (const info of reply.rooms) await this.tellRoom(info)
+    set({ phase: 'online', resumed: connection.mode === 'resumed', since: clock.now() })
+    void keyring.restock(linkOver(connection), hostKey(trust), reply.stock, reply.lastResort)
+  }
+
+  /** Takes what the endpoint says unasked. */
+  event(event: Event): void {
+    this.#take(event).catch((error) => {
+      if (!isClosed(error)) this.#needs.log(error)
+    })
+  }
+
+  async #take(event: Event): Promise<void> {
+    const { rooms, people, trust, keyring, raise } = this.#needs
+    switch (event.ev) {
+      case 'people':
+        return this.#told(await people.update(event.people))
+      case 'head':
+        return rooms.get(hex(event.head.room))?.heads(event.head)
+      case 'room':
+        return this.tellRoom(event.room)
+      case 'room_gone':
+        return rooms.get(hex(event.room))?.end()
+      case 'reconcile':
+        return rooms.get(hex(event.room))?.reconcile(event.add, event.remove)
+      case 'stock':
+        return keyring.restock(linkOver(this.connection), hostKey(trust), event.stock, true)
+      case 'notice':
+        return raise(trouble(event.text, `endpoint-${event.code}`))
+      case 'cast_secret':
+        return // the connection has learnt it
+    }
+  }
+
+  async #told({ joined, left, alarms }: News): Promise<void> {
+    const { rooms, raise, changed } = this.#needs
+    for (const user of joined) rooms.lobby?.screen.announce(`${user} joined`)
+    for (const user of left) rooms.lobby?.screen.announce(`${user} left`)
+    for (const pin of alarms) raise(personChanged(pin))
+    changed()
+  }
+}
+
+/** What an error says to people. */
+export function said(error: unknown): string {
+  return error instanceof SottoError ? error.message : 'Something went wrong here. Reload the page.'
+}
+
+/**
+ * SHA-256 of the endpoint's SPKI: known as soon as a first handshake has come through, and nothing
+ * asks for it before.
+ */
+export function hostKey(trust: Trust): Bytes {
+  if (trust.endpoint === undefined)
+    throw new SottoError('unavailable', 'The endpoint is not known yet.')
+  return trust.endpoint.fingerprint
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof SottoError && error.code === 'closed'
+}
+
+function closed(): never {
+  throw new SottoError('closed', 'The connection ended.')
+}
+
+function linkOver(session: Connection): Link {
+  const { maxMessage } = session.params.limits
+  return { ask: (ask) => session.ask(ask), maxMessage, session }
+}
