@@ -91,7 +91,7 @@ export class LogReader {
     const link =
       before.length === 0 ? entry.chain : await chain(this.#deps.primitives, before, seq, mls)
     if (!equal(link, entry.chain)) return this.#end({ kind: 'alarm', alarm: FORKED })
-    const stop = seq <= this.#store.meta.from ? undefined : await this.#entry(seq, mls)
+    const stop = seq <= this.#store.meta.from ? this.#passed(mls) : await this.#entry(seq, mls)
     if (stop !== undefined) return this.#end(stop)
     this.#cursor = { seq, chain: link }
     this.#links.push(this.#cursor)
@@ -121,7 +121,7 @@ export class LogReader {
     if (header === undefined) return this.#rubbish(seq)
     const generation = generationOf(header.groupId)
     if (generation === undefined) return this.#rubbish(seq)
-    if (generation < this.#group.generation) return undefined
+    if (generation < this.#group.generation) return this.#passed(mls)
     if (generation > this.#group.generation)
       return { kind: 'repair', cause: 'The conversation was set up anew by another device.' }
     if (this.#pending !== null && equal(mls, this.#pending.mls))
@@ -134,6 +134,15 @@ export class LogReader {
       return this.#message(seq, mls, view, header.epoch)
     }
     return this.#commit(mls)
+  }
+
+  /** From before this device's place in the group: it knows only what it has sent itself. */
+  #passed(mls: Bytes): undefined {
+    const header = readable(() => readMlsHeader(mls))
+    if (header?.contentType !== 'application') return
+    const view = readable(() => decodeView(header.authenticatedData))
+    const own = view === undefined ? undefined : this.#own(view, mls)
+    if (own !== undefined) this.#ownMessage(own)
   }
 
   async #ownCommit(pending: Pending): Promise<undefined> {
