@@ -327,7 +327,13 @@ export class Campaign {
         const view = member.view(room)
         return member.online && view?.phase === 'ready' && view.outgoing === 0
       })
-      return idle && whole.every(({ name }) => this.ledger.shownTo(room, name).size === all)
+      const shown = whole.map(({ name }) => this.ledger.shownTo(room, name))
+      const last = [...(shown[0] ?? [])].at(-1)
+      const current = present.every(({ name }) => {
+        const seen = this.ledger.shownTo(room, name)
+        return last === undefined || seen.has(last)
+      })
+      return idle && current && shown.every(({ size }) => size === all)
     })
   }
 
