@@ -117,6 +117,74 @@ export class Tab {
   }
 
   async openPanel(name: 'Identity' | 'Handshake'): Promise<void> {
+    await this.front()
     await this.page.getByRole('button', { name, exact: true }).click()
+  }
+
+  async closePanel(): Promise<void> {
+    await this.press('Close')
+  }
+
+  /** The tab that is looked at: the others get no frames, and waiting for them takes seconds. */
+  async front(): Promise<void> {
+    await this.page.bringToFront()
+  }
+
+  /** Presses a button by its whole name. */
+  async press(name: string): Promise<void> {
+    await this.front()
+    await this.page.getByRole('button', { name, exact: true }).click()
+  }
+
+  /** Waits until the page says this, anywhere. */
+  async says(text: string | RegExp): Promise<void> {
+    await this.page.getByText(text).first().waitFor()
+  }
+
+  /** Opens the private conversation with somebody who is in the list. */
+  async openPrivate(user: string): Promise<void> {
+    await this.front()
+    await this.people.getByText(user, { exact: true }).click()
+    await this.page.getByRole('heading', { name: user, exact: true, level: 2 }).waitFor()
+  }
+
+  /** Opens a conversation by its title. */
+  async openRoom(title: string): Promise<void> {
+    await this.front()
+    const rooms = this.page.getByRole('list', { name: 'Conversations' })
+    await rooms.getByText(title, { exact: true }).click()
+    await this.page.getByRole('heading', { name: title, exact: true, level: 2 }).waitFor()
+  }
+
+  /** A message of the open conversation, as a whole: name, text, time, state. */
+  message(text: string) {
+    return this.log.getByRole('article').filter({ has: this.page.getByText(text, { exact: true }) })
+  }
+
+  /** Waits until an own message stands there as acknowledged. */
+  async sent(text: string): Promise<void> {
+    await this.message(text).getByText('Sent', { exact: true }).waitFor()
+  }
+
+  /** Exports the key of the person in this tab into a file. */
+  async exportKey(file: string, passphrase: string): Promise<void> {
+    await this.openPanel('Identity')
+    await this.page.getByRole('textbox', { name: 'Passphrase' }).fill(passphrase)
+    const download = this.page.waitForEvent('download')
+    await this.press('Export')
+    await (await download).saveAs(file)
+    await this.closePanel()
+  }
+
+  /** On the first screen: reads a key file. */
+  async readKey(file: string, passphrase: string): Promise<void> {
+    const about = this.page.getByText('I have a key file')
+    const secret = this.page.getByRole('textbox', { name: 'Passphrase' })
+    if (!(await secret.isVisible())) await about.click()
+    await secret.fill(passphrase)
+    const chooser = this.page.waitForEvent('filechooser')
+    await this.press('Import')
+    await (await chooser).setFiles(file)
+    await this.says('The key was read.')
   }
 }

@@ -34,8 +34,8 @@ export class AdmissionDialog extends SottoElement {
       <h2 id="admission-title">${registers ? 'One more step to come in' : 'Please say who you are'}</h2>
       <p>${this.admission.text}</p>
       <form @submit=${this.#onSubmit}>
-        ${secretField('server-password', 'Server password', 'Whoever runs this server has given it to you. Leave it empty if there is none.', 'off')}
-        ${secretField('account-password', 'Account password', registers ? 'Optional: from now on your name needs it as well as your key.' : 'If your name has one.', registers ? 'new-password' : 'current-password')}
+        ${registers ? secretField('server-password', 'Server password', 'Whoever runs this server has given it to you. Leave it empty if there is none.', 'off') : nothing}
+        ${secretField('account-password', 'Account password', registers ? 'Optional: from now on your name needs it as well as your key.' : 'The one that you have set for this name.', registers ? 'new-password' : 'current-password')}
         <p class="problem" role="alert">${this.problem}</p>
         <count-down .until=${this.until} @over=${this.#over}></count-down>
         <div class="choices">

@@ -29,7 +29,7 @@ export class PeopleList extends SottoElement {
     const first = found.find(({ me }) => !me)
     return html`
       <h2 id="people-title">People</h2>
-      <p class="count soft small">${online} online of ${this.people.length}</p>
+      <p class="count soft small">${this.people.length === 0 ? nothing : `${online} online of ${this.people.length}`}</p>
       ${this.people.length > MANY ? this.#renderFind() : nothing}
       <ul role="list" aria-labelledby="people-title" @keydown=${moveWithArrows}>
         ${found.slice(0, DRAWN).map((person) => this.#renderPerson(person, person === first))}
