@@ -27,10 +27,11 @@ import {
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import './welcome_screen.ts'
 
-/** Runs `work` when the page has nothing better to do. Safari does not say when that is. */
-function whenIdle(work: () => void): void {
-  if ('requestIdleCallback' in globalThis) requestIdleCallback(work)
-  else setTimeout(work)
+/** Runs `work` when what was rendered is on the screen and the page has nothing better to do. */
+function afterPaint(work: () => void): void {
+  // The second frame begins when the first is drawn; Safari does not say when it is idle.
+  const idle = 'requestIdleCallback' in globalThis ? requestIdleCallback : setTimeout
+  requestAnimationFrame(() => requestAnimationFrame(() => idle(work)))
 }
 
 /**
@@ -114,9 +115,10 @@ export class ChatApp extends SottoElement {
       .then(() => this.#listProfiles())
       .then(() => {
         this.ready = true
+        return this.updateComplete
       })
-    // The rest of the page comes while the person looks at this; if it can't, entering says so.
-    requestAnimationFrame(() => whenIdle(() => import('./chat_screen.ts').catch(() => undefined)))
+      // The rest of the page comes while the person looks at this; if it can't, entering says so.
+      .then(() => afterPaint(() => import('./chat_screen.ts').catch(() => undefined)))
   }
 
   override render(): Html | typeof nothing {
