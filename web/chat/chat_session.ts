@@ -104,15 +104,18 @@ export class ChatSession {
     const { status } = connection.params
     if (status === 'ok') return
     const op = status === 'register' ? 'register' : 'login'
-    let text = 'This account has a password.'
+    const known = Object.keys(this.#passwords).length > 0
+    let text = 'Your name has a password on this server.'
     try {
-      if (op === 'register' || Object.keys(this.#passwords).length > 0) {
+      if (op === 'register' || known) {
         await connection.ask({ op, ...this.#passwords })
         return
       }
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
-      text = error.message
+      // Nobody has typed anything yet that could be wrong.
+      const asks = error.refusal.error === 'denied' && error.refusal.retryAfter !== undefined
+      text = asks && !known ? 'This server asks newcomers for its password.' : error.message
     }
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#admission = { op, done: resolve }
