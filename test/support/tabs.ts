@@ -156,6 +156,21 @@ export class Tab {
     await this.page.getByRole('heading', { name: title, exact: true, level: 2 }).waitFor()
   }
 
+  /** On the first screen: comes in as somebody whom this browser knows. */
+  async enter(name: string, how: 'Continue as' | 'Take over from the other tab,'): Promise<void> {
+    await this.press(`${how} ${name}`)
+    await this.box.waitFor()
+  }
+
+  /** The renderer dies, as when the system runs out of memory: no handler of the page runs. */
+  async crash(): Promise<void> {
+    const devtools = await this.page.context().newCDPSession(this.page)
+    const crashed = this.page.waitForEvent('crash')
+    devtools.send('Page.crash').catch(() => undefined)
+    await crashed
+    await this.page.close()
+  }
+
   /** A message of the open conversation, as a whole: name, text, time, state. */
   message(text: string) {
     return this.log.getByRole('article').filter({ has: this.page.getByText(text, { exact: true }) })
