@@ -11,6 +11,8 @@ import { RefusedError } from './rpc.ts'
 
 /** After a failure that may pass, the same thing is tried again. */
 export const PAUSE_MS = 1_000
+/** What the endpoint owes us for so long, the person is told of. */
+export const PATIENCE_MS = 30_000
 
 /** What the parts of one room share: its store, its loop, and where the session stands. */
 export class RoomCore {

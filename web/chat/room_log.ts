@@ -1,7 +1,7 @@
 import { type Bytes, equal, fromHex } from '../protocol/bytes.ts'
 import type { Head, RoomInfo } from '../protocol/messages.ts'
 import { breathe } from './clock.ts'
-import { PAUSE_MS, type RoomCore } from './room_core.ts'
+import { PATIENCE_MS, PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
 import type { Then } from './room_loop.ts'
 import { withheldNotice } from './room_notices.ts'
@@ -18,13 +18,13 @@ const GAP_MS = 100
 const GAP_ENTRIES = 2
 /** A device doubts its own state once in so long: a member could make it do so at will. */
 const DOUBT_MS = 3_600_000
-/** What the endpoint says it has and does not give is told to the person after this. */
-const PATIENCE_MS = 30_000
 
 /** Follows the room's log: subscribes, fetches what casts do not bring, reads in order. */
 export class RoomLog {
   readonly #core: RoomCore
   #gapSince: number | undefined
+  /** The person knows of this gap. */
+  #told = false
   /** When this device last took a new place because of messages that it did not know. */
   #doubtedAt: number | undefined
 
@@ -97,11 +97,17 @@ export class RoomLog {
     const missing = merge.head - seq
     if (missing <= 0 && !behind) return
     const now = deps.clock.steady()
+    if (this.#gapSince === undefined) this.#told = false
     this.#gapSince ??= now
     const since = now - this.#gapSince
     if (behind || missing > GAP_ENTRIES || since >= GAP_MS) this.#fetch(link)
     else loop.later(GAP_MS - since)
-    if (since >= PATIENCE_MS) deps.raise(withheldNotice(store.meta, store.id))
+    // Also when what was asked is never answered.
+    if (since < PATIENCE_MS) loop.later(PATIENCE_MS - since)
+    else if (!this.#told) {
+      this.#told = true
+      deps.raise(withheldNotice(store.meta, store.id))
+    }
   }
 
   #fetch(link: Link): void {

@@ -38,6 +38,19 @@ export function memberNotice(meta: Meta, room: string, seen: string): Notice {
   }
 }
 
+/** The endpoint neither takes nor refuses what we send. */
+export function unconfirmedNotice(meta: Meta, room: string): Notice {
+  return {
+    id: `unconfirmed/${room}`,
+    kind: 'warning',
+    title: `Not delivered ${place(meta)}`,
+    seen: 'The endpoint has not confirmed what you sent for half a minute. Nobody may have received it.',
+    advice: 'It stays here and goes out when the endpoint takes it. Reconnecting may help.',
+    blocking: false,
+    choices: [],
+  }
+}
+
 /** What the endpoint says it has does not come. */
 export function withheldNotice(meta: Meta, room: string): Notice {
   return {

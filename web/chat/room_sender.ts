@@ -2,10 +2,11 @@ import { type Bytes, equal, fromHex } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import { readMlsHeader } from '../protocol/mls_header.ts'
 import type { OutboxEntry } from './outbox.ts'
-import { PAUSE_MS, type RoomCore } from './room_core.ts'
+import { PATIENCE_MS, PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
 import type { RoomLog } from './room_log.ts'
 import type { Then } from './room_loop.ts'
+import { unconfirmedNotice } from './room_notices.ts'
 import { sealNext } from './room_seal.ts'
 import { RefusedError } from './rpc.ts'
 
@@ -21,6 +22,8 @@ export class RoomSender {
   readonly #log: RoomLog
   /** Bytes on their way, by outbox number. */
   readonly #inFlight = new Map<number, Bytes>()
+  /** Since when the endpoint owes an answer to any of them; undefined once the person is told. */
+  #owedSince: number | undefined
   /** One at a time, after the endpoint has refused one that is to be sent again. */
   #careful = false
 
@@ -31,11 +34,13 @@ export class RoomSender {
 
   reset(): void {
     this.#inFlight.clear()
+    this.#owedSince = undefined
     this.#careful = false
   }
 
   /** Sends what is sealed and seals what comes next. True when it changed something. */
   async deliver(link: Link, loaded: Loaded): Promise<boolean> {
+    this.#doubt()
     const { store, acked } = this.#core
     const { outbox, group, meta } = store
     const unsealed: OutboxEntry[] = []
@@ -79,7 +84,31 @@ export class RoomSender {
     this.#core.loop.ask(work, () => this.#ask(link, entry, mls))
     if (!this.#core.loop.asking(work)) return false
     this.#inFlight.set(entry.n, mls)
+    if (this.#inFlight.size === 1) this.#owe()
     return true
+  }
+
+  #owe(): void {
+    this.#owedSince = this.#core.deps.clock.steady()
+    this.#core.loop.later(PATIENCE_MS)
+  }
+
+  #answered(n: number): void {
+    this.#inFlight.delete(n)
+    this.#owedSince = undefined
+    if (this.#inFlight.size > 0) this.#owe()
+  }
+
+  /** Tells the person once when the endpoint has not answered for long. */
+  #doubt(): void {
+    const { deps, loop, store } = this.#core
+    if (this.#owedSince === undefined) return
+    const left = this.#owedSince + PATIENCE_MS - deps.clock.steady()
+    if (left > 0) loop.later(left)
+    else {
+      this.#owedSince = undefined
+      deps.raise(unconfirmedNotice(store.meta, store.id))
+    }
   }
 
   async #ask(link: Link, entry: OutboxEntry, mls: Bytes): Promise<Then> {
@@ -88,7 +117,7 @@ export class RoomSender {
       const room = fromHex(core.store.id)
       const place = await link.ask({ op: 'send', room, msgId: entry.msgId, mls })
       return async () => {
-        this.#inFlight.delete(entry.n)
+        this.#answered(entry.n)
         core.merge.hear(place.seq)
         if (!core.store.outbox.has(entry.n)) return
         core.acked.set(entry.n, place)
@@ -96,11 +125,11 @@ export class RoomSender {
       }
     } catch (error) {
       if (!isRefusal(error)) {
-        this.#inFlight.delete(entry.n)
+        this.#answered(entry.n)
         throw error
       }
       return async () => {
-        this.#inFlight.delete(entry.n)
+        this.#answered(entry.n)
         await this.#refused(entry, mls, error)
       }
     }
