@@ -77,6 +77,8 @@ export class RoomLoop {
     this.#results = []
     this.#busy.clear()
     this.#pausedUntil.clear()
+    this.#wake?.cancel()
+    this.#wake = undefined
   }
 
   /** Runs a request beside the loop, one at a time of each kind, and its result inside. */
