@@ -21,5 +21,6 @@ export {
   isRemoved,
   members,
   type RoomState,
+  wasIn,
 } from '../protocol/room_state.ts'
 export { joinWelcome } from '../protocol/room_welcome.ts'

@@ -190,19 +190,23 @@ export class LogReader {
   #unopened(seq: number, view: View, epoch: number): Stop | undefined {
     if (this.#shown(view) || this.#store.outbox.find(view.msgId) !== undefined) return undefined
     const { mls } = this.#loaded
+    const { state } = this.#group
+    // Somebody wrote while we came in: it is for those who were there already.
+    if (epoch < mls.epoch(state) && !mls.wasIn(state, epoch))
+      return this.#line(seq, 'before', BEFORE)
     this.#unreadable += 1
-    if (epoch > mls.epoch(this.#group.state)) return { kind: 'repair', cause: UNREADABLE }
+    if (epoch > mls.epoch(state)) return { kind: 'repair', cause: UNREADABLE }
     return this.#rubbish(seq)
   }
 
   /** What a member or the endpoint put there is no message: say so, and go on. */
   #rubbish(seq: number): undefined {
-    this.#show({
-      k: 's',
-      id: `unreadable-${seq}`,
-      text: 'A message here could not be opened: it was damaged, or sent a second time.',
-      at: this.#deps.clock.now(),
-    })
+    const text = 'A message here could not be opened: it was damaged, or sent a second time.'
+    return this.#line(seq, 'unreadable', text)
+  }
+
+  #line(seq: number, kind: string, text: string): undefined {
+    this.#show({ k: 's', id: `${kind}-${seq}`, text, at: this.#deps.clock.now() })
   }
 
   /**
@@ -262,6 +266,7 @@ export class LogReader {
   }
 }
 
+const BEFORE = 'A message here was written before this device came in: it can’t be read on it.'
 const FORKED: Alarm = {
   kind: 'fork',
   text: 'The endpoint has shown two different histories of this conversation.',

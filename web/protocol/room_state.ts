@@ -41,6 +41,12 @@ export function epoch({ group }: RoomState): number {
   return Number(group.groupContext.epoch)
 }
 
+/** Whether this device was in the group in that epoch, and still has the keys that it had then. */
+export function wasIn({ group }: RoomState, epoch: number): boolean {
+  const now = Number(group.groupContext.epoch)
+  return epoch === now || group.historicalReceiverData.has(BigInt(epoch))
+}
+
 /** `room[16] ‖ u32 generation`. */
 export function groupId({ group }: RoomState): Bytes {
   return new Uint8Array(group.groupContext.groupId)
