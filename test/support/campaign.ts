@@ -340,13 +340,17 @@ export class Campaign {
   async #judge(): Promise<void> {
     for (const { room, names } of this.#rooms) {
       const orders = new Map<string, MessageId[]>()
-      for (const member of this.#present(names)) orders.set(member.name, await member.order(room))
-      this.ledger.judge(
-        room,
-        orders,
-        this.#guests,
-        this.#about(names?.join(' and ') ?? 'the lobby'),
-      )
+      const guests = new Map<string, number>()
+      for (const member of this.#present(names)) {
+        orders.set(member.name, await member.order(room))
+        if (this.#guests.has(member.name)) guests.set(member.name, await member.beforeItsTime(room))
+      }
+      try {
+        this.ledger.judge(room, orders, guests, this.#about(names?.join(' and ') ?? 'the lobby'))
+      } catch (error) {
+        if (error instanceof Error) error.message += `\n${await this.#lines(room)}`
+        throw error
+      }
     }
     assert.isUndefined(repeatedNonce(), this.#about('I4: a client used a nonce twice'))
     const nonces = this.#nonces()
@@ -402,6 +406,19 @@ export class Campaign {
     const timer = setTimeout(() => resolve(true), STILL_MS)
     this.#moved = () => resolve(false)
     return promise.finally(() => clearTimeout(timer))
+  }
+
+  /** What the room's screens say besides messages: who failed to read something says so there. */
+  async #lines(room: RoomId): Promise<string> {
+    const said = this.members.map(async (member) => {
+      const { name, chat } = member
+      const items = await chat.timeline(room, 0, member.view(room)?.length ?? 0)
+      const lines = items.flatMap((item, i) =>
+        item.kind === 'system' && !/ (joined|left)$/.test(item.text) ? [`${i} ${item.text}`] : [],
+      )
+      return `${name}: ${lines.join(' · ')}`
+    })
+    return (await Promise.all(said)).join('\n')
   }
 
   #count(fault: string, by = 1): void {

@@ -41,7 +41,7 @@ const LONGEST_WAIT_MS = 30_000
 /** A person whose process, store, clock and network can fail; what it shows goes to the ledger. */
 export class Member {
   readonly name: string
-  readonly clock = new JumpingClock()
+  clock = new JumpingClock()
   readonly network: Network
   readonly #o: MemberOptions
   #profile: Life
@@ -151,8 +151,15 @@ export class Member {
     return (await messages(this.chat, room)).map(({ id }) => id)
   }
 
+  /** Of how many messages the screen says that they were written before this device came in. */
+  async beforeItsTime(room: RoomId): Promise<number> {
+    const items = await this.chat.timeline(room, 0, this.view(room)?.length ?? 0)
+    return items.filter(({ id }) => id.startsWith('before-')).length
+  }
+
   async close(): Promise<void> {
     await this.chat.disconnect()
+    this.clock.handOver()
     await this.network.close()
   }
 
@@ -165,6 +172,7 @@ export class Member {
     this.#transport?.close()
     this.network.cut()
     void this.chat.disconnect()
+    this.clock = this.clock.handOver()
     this.#profile = { ...this.#profile, storage }
     this.#settled = new Map()
     this.chat = this.#start()

@@ -12,6 +12,7 @@ interface Alarm {
  */
 export class JumpingClock implements Clock {
   readonly #alarms = new Set<Alarm>()
+  #dead = false
   #slept = 0
   #shift = 0
 
@@ -24,6 +25,7 @@ export class JumpingClock implements Clock {
   }
 
   after(ms: number, work: () => void): () => void {
+    if (this.#dead) return () => undefined
     const alarm = { at: this.steady() + ms, work, timer: setTimeout(() => undefined, 0) }
     this.#alarms.add(alarm)
     this.#arm(alarm)
@@ -41,6 +43,17 @@ export class JumpingClock implements Clock {
   /** The time of day is off by `ms` from now on. */
   set(ms: number): void {
     this.#shift = ms
+  }
+
+  /** The process dies: nothing rings any more. The next one's clock shows the same time. */
+  handOver(): JumpingClock {
+    const next = new JumpingClock()
+    next.#slept = this.#slept
+    next.#shift = this.#shift
+    this.#dead = true
+    for (const { timer } of this.#alarms) clearTimeout(timer)
+    this.#alarms.clear()
+    return next
   }
 
   sleep(ms: number): void {

@@ -56,19 +56,21 @@ export class Ledger {
   /**
    * At a moment when nothing is on its way, with `orders` on the screens: I1, I2 and I3 hold, each
    * sender's own are all there in the order of typing, and nothing that was ever shown is gone or
-   * has changed its place.
+   * has changed its place. `guests` came in later: for each, how many messages its screen says were
+   * written before that.
    */
   judge(
     room: RoomId,
     orders: ReadonlyMap<string, readonly MessageId[]>,
-    guests: ReadonlySet<string>,
+    guests: ReadonlyMap<string, number>,
     about: string,
   ): void {
     const members = [...orders].filter(([name]) => !guests.has(name))
     const reference = members[0]?.[1] ?? []
     for (const [name, order] of orders) {
       assert.equal(new Set(order).size, order.length, `I2, ${about}: shown twice to ${name}`)
-      const expected = guests.has(name) ? tail(reference, order.length) : reference
+      const guest = guests.get(name)
+      const expected = guest === undefined ? reference : since(reference, order, guest)
       same(order, expected, `I3, ${about}: ${name} has another order`)
       const before = [...this.shownTo(room, name)]
       const present = new Set(before)
@@ -86,8 +88,21 @@ export class Ledger {
   }
 }
 
-function tail<T>(list: readonly T[], length: number): readonly T[] {
-  return length === 0 ? [] : list.slice(-length)
+/**
+ * What a guest has to see: everything from its first message on, but for those (so many) of which
+ * its own screen says that they were written before it came in. They stand at the beginning.
+ */
+function since(
+  list: readonly MessageId[],
+  order: readonly MessageId[],
+  before: number,
+): readonly MessageId[] {
+  const [first] = order
+  if (first === undefined) return []
+  const all = list.slice(Math.max(0, list.indexOf(first)))
+  const seen = new Set(order)
+  const missing = all.filter((id) => !seen.has(id))
+  return missing.length <= before ? all.filter((id) => seen.has(id)) : all
 }
 
 /** Says where two orders begin to differ: both may have thousands of entries. */
@@ -95,8 +110,8 @@ function same(seen: readonly MessageId[], expected: readonly MessageId[], about:
   const at = seen.findIndex((id, i) => id !== expected[i])
   if (at === -1 && seen.length === expected.length) return
   const where = at === -1 ? seen.length : at
-  const missing = expected.filter((id) => !seen.includes(id)).length
+  const missing = expected.flatMap((id, i) => (seen.includes(id) ? [] : [i]))
   assert.fail(
-    `${about}: ${seen.length} instead of ${expected.length}, another one at ${where}, ${missing} missing`,
+    `${about}: ${seen.length} of ${expected.length}, another one at ${where}, missing: ${missing}`,
   )
 }
