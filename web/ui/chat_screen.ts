@@ -38,23 +38,24 @@ export class ChatScreen extends SottoElement {
     if (state === undefined) return nothing
     const { room } = this
     const elsewhere = state.rooms.reduce((sum, one) => sum + (one === room ? 0 : one.unread), 0)
-    return html`<div class="frame ${this.showsList ? 'lists' : 'talks'}">
+    return html`<main class="frame ${this.showsList ? 'lists' : 'talks'}">
+      <h1 class="unseen">Sotto</h1>
       <a class="skip" href="#message" @click=${this.#skip}>Skip to the conversation</a>
-      <aside aria-label="Conversations and people">
-        <div class="brand"><h1 class="wordmark">sotto</h1>${sign()}
+      <section class="overview" aria-label="Conversations and people">
+        <div class="brand"><span class="wordmark" aria-hidden="true">sotto</span>${sign()}
           <button class="button quiet" type="button" aria-label="Search" title="Search" aria-haspopup="dialog" @click=${() => this.dispatchEvent(new PanelEvent('search'))}>${searchIcon()}</button>
         </div>
         <nav aria-label="Conversations"><room-list .rooms=${state.rooms} .selected=${room?.room}></room-list></nav>
-        <people-list .people=${state.people}></people-list>
-      </aside>
-      <main aria-label="Conversation">
+        <people-list .people=${state.people} .connected=${state.connection.phase === 'online'}></people-list>
+      </section>
+      <section class="talk" aria-label="Conversation">
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
         <notice-list .notices=${state.notices}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
         <p class="trouble problem" role="alert">${this.problem}</p>
         <message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>
-      </main>
-    </div>`
+      </section>
+    </main>`
   }
 
   /** Puts the keyboard where one writes, except on a phone, where that would raise its keys. */

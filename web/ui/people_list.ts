@@ -20,16 +20,19 @@ export const TRUST: Record<Trust, string> = {
 @customElement('people-list')
 export class PeopleList extends SottoElement {
   @property({ attribute: false }) people: readonly PersonView[] = []
+  /** Without a connection nobody's presence is known. */
+  @property({ attribute: false }) connected = true
   @state() private wanted = ''
 
   override render(): Html {
     const wanted = this.wanted.trim().toLowerCase()
     const found = this.people.filter(({ user }) => user.toLowerCase().includes(wanted))
     const online = this.people.filter((person) => person.online).length
+    const count = this.connected ? `${online} online of ${this.people.length}` : ''
     const first = found.find(({ me }) => !me)
     return html`
       <h2 id="people-title">People</h2>
-      <p class="count soft small">${this.people.length === 0 ? nothing : `${online} online of ${this.people.length}`}</p>
+      <p class="count soft small">${count}</p>
       ${this.people.length > MANY ? this.#renderFind() : nothing}
       <ul role="list" aria-labelledby="people-title" @keydown=${moveWithArrows}>
         ${found.slice(0, DRAWN).map((person) => this.#renderPerson(person, person === first))}
@@ -49,6 +52,8 @@ export class PeopleList extends SottoElement {
   #renderPerson(person: PersonView, tabStop: boolean): Html {
     const { user, me, online, trust } = person
     const state = online ? 'online' : 'away'
+    const presence = online ? 'Online' : 'Away'
+    const words = [this.connected ? presence : '', trust === 'pinned' ? '' : TRUST[trust]]
     return html`<li>
       <button class="entry ${state}" type="button" ?disabled=${me} data-stop=${me ? nothing : ''}
         tabindex=${tabStop ? '0' : '-1'}
@@ -56,7 +61,7 @@ export class PeopleList extends SottoElement {
         <span class="avatar ${hue(user)}" aria-hidden="true">${initial(user)}</span>
         <span class="words">
           <span class="name"><bdi class="title">${user}</bdi>${me ? html`<span class="soft"> (you)</span>` : nothing}</span>
-          <span class="below ${trust === 'changed' ? 'problem' : ''}">${online ? 'Online' : 'Away'}${trust === 'pinned' ? nothing : `. ${TRUST[trust]}`}</span>
+          <span class="below ${trust === 'changed' ? 'problem' : ''}">${words.filter(Boolean).join('. ')}</span>
         </span>
       </button>
     </li>`
