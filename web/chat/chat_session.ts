@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import type { Keyring } from './keyring.ts'
 import type { ConnectionState, Notice } from './model.ts'
-import { personChanged, trouble } from './notice_texts.ts'
+import { personChanged, personRenamed, trouble } from './notice_texts.ts'
 import type { News, People } from './people.ts'
 import type { Link } from './room_deps.ts'
 import type { Rooms } from './rooms.ts'
@@ -163,11 +163,12 @@ export class ChatSession {
     }
   }
 
-  async #told({ joined, left, alarms }: News): Promise<void> {
+  async #told({ joined, left, alarms, renamed }: News): Promise<void> {
     const { rooms, raise, changed } = this.#needs
     for (const user of joined) rooms.lobby?.screen.announce(`${user} joined`)
     for (const user of left) rooms.lobby?.screen.announce(`${user} left`)
     for (const pin of alarms) raise(personChanged(pin))
+    for (const names of renamed) raise(personRenamed(names))
     changed()
   }
 }

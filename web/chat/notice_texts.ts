@@ -53,6 +53,19 @@ export function personChanged({ user, fingerprint, changed }: PersonPin): Notice
   }
 }
 
+/** A key that is known by one name is shown under another. */
+export function personRenamed({ user, before }: { user: string; before: string }): Notice {
+  return {
+    id: `renamed/${user}`,
+    kind: 'warning',
+    title: `${user} has the key of ${before}`,
+    seen: `The endpoint shows one key under two names. ${before} may use a second name, or the endpoint may have renamed them.`,
+    advice: `Ask ${before} by another way whether ${user} is a name of theirs.`,
+    blocking: false,
+    choices: [],
+  }
+}
+
 /** The browser has deleted which keys were known. */
 export function pinsLost(host: string): Notice {
   return {

@@ -16,6 +16,8 @@ export interface News {
   readonly left: readonly string[]
   /** Names whose key is not the pinned one. */
   readonly alarms: readonly PersonPin[]
+  /** New names of keys that are known by another name. */
+  readonly renamed: readonly { readonly user: string; readonly before: string }[]
 }
 
 /** Everyone of whom the endpoint has told, each pinned at first sight. */
@@ -70,7 +72,9 @@ export class People {
           return { user, online, fingerprint: await this.#primitives.sha256(spki) }
         }),
       )
+      const strangers = news.filter(({ user }) => this.#trust.person(user) === undefined)
       const alarms = await this.#trust.see(news)
+      const renamed = this.#trust.renamed(strangers.map(({ user }) => user))
       const people = start ?? new Map(this.#people)
       const joined: string[] = []
       const left: string[] = []
@@ -81,7 +85,8 @@ export class People {
         people.set(person.user, person)
       }
       this.#people = people
-      return start === undefined ? { joined, left, alarms } : { joined: [], left: [], alarms }
+      const told = start === undefined ? { joined, left } : { joined: [], left: [] }
+      return { ...told, alarms, renamed }
     })
     this.#tail = done.catch(() => undefined)
     return done

@@ -99,6 +99,20 @@ export class Trust {
     return this.#people.get(skeleton(user))
   }
 
+  /** Names of those of `users` whose key was first seen under another name, with that name. */
+  renamed(users: readonly string[]): { readonly user: string; readonly before: string }[] {
+    const first = new Map<string, string>()
+    for (const { user, fingerprint } of this.#people.values()) {
+      const key = hex(fingerprint)
+      if (!first.has(key)) first.set(key, user)
+    }
+    return users.flatMap((user) => {
+      const pin = this.person(user)
+      const before = pin && first.get(hex(pin.fingerprint))
+      return before === undefined || before === pin?.user ? [] : [{ user, before }]
+    })
+  }
+
   word(user: string): TrustWord {
     const pin = this.person(user)
     if (pin !== undefined && pin.changed !== null) return 'changed'
