@@ -1,8 +1,9 @@
 import type { Chat } from '../../web/chat/chat.ts'
+import type { RoomId } from '../../web/chat/model.ts'
 import { fromHex } from '../../web/protocol/bytes.ts'
 import { generateIdentity } from '../../web/protocol/identity.ts'
 import { Evil, reordering, replaying, rollingBack, withholding } from '../support/evil_endpoint.ts'
-import { lobbyOf, messages, Stand, shown } from '../support/peers.ts'
+import { lobbyOf, messages, type Peer, Stand, shown } from '../support/peers.ts'
 import { afterEach, assert, beforeEach, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
@@ -84,13 +85,97 @@ describe('an endpoint that lies', () => {
     await alarmed(bob.chat, /gone back in time/)
   })
 
-  it('and swaps somebody’s key is found out (E8)', async () => {
-    const { alice } = await pair()
-    const other = await generateIdentity()
-    evil.person = (viewer, person) =>
-      viewer === 'alice' && person.user === 'bob' ? { ...person, spki: other.spki } : person
-    stand.crash(alice)
-    alice.chat.connect()
-    await alarmed(alice.chat, /key of bob/i)
+  describe('and changes its directory (E8)', () => {
+    /** Alice and bob have talked in the lobby and in private; carol is there too. */
+    const three = async () => {
+      const [alice, bob, carol] = await stand.join('alice', 'bob', 'carol')
+      if (alice === undefined || bob === undefined || carol === undefined) assert.fail('nobody')
+      const lobby = lobbyOf(alice.chat)
+      const room = await alice.chat.openPrivate('bob')
+      await alice.chat.send(room, 'between us')
+      await shown(bob.chat, room, 1)
+      return { alice, bob, carol, lobby, room }
+    }
+    const spkiOf = ({ identity }: Peer) => identity.spki
+    const notice = ({ chat }: Peer, id: string) => chat.state.notices.find((one) => one.id === id)
+    const roomOf = ({ chat }: Peer, room: string) =>
+      chat.state.rooms.find((one) => one.room === room)
+
+    /** Alice is told whose key has changed, in every room where it matters. */
+    async function warned(alice: Peer, user: string, room: string): Promise<void> {
+      await alarmed(alice.chat, new RegExp(`key of ${user}`, 'i'))
+      assert.equal(notice(alice, `key/${user}`)?.kind, 'mitm')
+      assert.equal(alice.chat.state.people.find((one) => one.user === user)?.trust, 'changed')
+      // The lobby shows it at the person's name among those who can read it …
+      const reader = alice.chat.state.rooms[0]?.readers.find((one) => one.user === user)
+      assert.equal(reader?.trust, 'changed')
+      // … and the private room stops, whatever is typed there.
+      await until(alice.chat, () => roomOf(alice, room)?.phase === 'alarm', 'the room is alarmed')
+      assert.match(roomOf(alice, room)?.text ?? '', /key of/i)
+    }
+
+    /** Nothing leaves for the private room before the person has decided. */
+    async function silent(alice: Peer, bob: Peer, room: RoomId): Promise<void> {
+      await alice.chat.send(room, 'not to leave')
+      await alice.chat.send(lobbyOf(alice.chat), 'after it')
+      await until(bob.chat, async () =>
+        (await messages(bob.chat, lobbyOf(bob.chat))).some(({ text }) => text === 'after it'),
+      )
+      assert.equal(roomOf(alice, room)?.outgoing, 1)
+      assert.lengthOf(await messages(bob.chat, room), 1)
+    }
+
+    it('somebody’s key for another: alice is told in each room, and sends nothing there', async () => {
+      const { alice, bob, room } = await three()
+      const { spki } = await generateIdentity()
+      evil.person = (viewer, person) =>
+        viewer === 'alice' && person.user === 'bob' ? { ...person, spki } : person
+      stand.crash(alice)
+      alice.chat.connect()
+      await warned(alice, 'bob', room)
+      await silent(alice, bob, room)
+      // The old key stays the known one until she says otherwise.
+      await alice.chat.decide('key/bob', 'stay')
+      assert.equal(roomOf(alice, room)?.phase, 'alarm')
+    })
+
+    it('the keys of two people for one another: alice is told of both', async () => {
+      const { alice, bob, carol, room } = await three()
+      const swapped: Record<string, Peer> = { bob: carol, carol: bob }
+      evil.person = (viewer, person) => {
+        const other = swapped[person.user]
+        return viewer === 'alice' && other ? { ...person, spki: spkiOf(other) } : person
+      }
+      stand.crash(alice)
+      alice.chat.connect()
+      await warned(alice, 'bob', room)
+      await until(alice.chat, () => notice(alice, 'key/carol') !== undefined)
+      await silent(alice, bob, room)
+    })
+
+    it('a name: alice is told that a known key has another one', async () => {
+      const { alice, room } = await three()
+      evil.person = (viewer, person) =>
+        viewer === 'alice' && person.user === 'bob' ? { ...person, user: 'robert' } : person
+      stand.crash(alice)
+      alice.chat.connect()
+      await until(alice.chat, () => notice(alice, 'renamed/robert') !== undefined)
+      assert.match(notice(alice, 'renamed/robert')?.title ?? '', /robert has the key of bob/)
+      // Who reads the rooms is what their groups say, not the directory.
+      const readers = roomOf(alice, room)?.readers.map(({ user }) => user)
+      assert.sameMembers(readers ?? [], ['alice', 'bob'])
+    })
+
+    it('one person into another: the name of one with the key of the other is a changed key', async () => {
+      const { alice, bob, carol, room } = await three()
+      evil.person = (viewer, person) =>
+        viewer === 'alice' && person.user === 'carol'
+          ? { ...person, user: 'bob', spki: spkiOf(carol) }
+          : person
+      stand.crash(alice)
+      alice.chat.connect()
+      await warned(alice, 'bob', room)
+      await silent(alice, bob, room)
+    })
   })
 })

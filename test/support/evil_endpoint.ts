@@ -208,8 +208,9 @@ export class Evil {
   async #placeOf(viewer: string, room: Bytes, seq: number): Promise<{ seq: number; chain: Bytes }> {
     const [entry] = this.#store?.entries(room, seq - 1, 1, NO_LIMIT) ?? []
     const log = await this.log(viewer, room)
-    const found = entry && log.find(({ mls }) => equal(mls, entry.mls))
-    return found ?? entry ?? { seq, chain: await this.#firstChain(room) }
+    const place = (entry && log.find(({ mls }) => equal(mls, entry.mls))) ?? entry
+    if (place === undefined) return { seq, chain: await this.#firstChain(room) }
+    return { seq: place.seq, chain: place.chain }
   }
 
   async #room(viewer: string, room: RoomInfo): Promise<RoomInfo> {
