@@ -47,7 +47,7 @@ export interface Line {
 }
 
 /** What comes, in order, for one who waits. */
-class Arrivals {
+export class Arrivals {
   readonly #frames: Bytes[] = []
   readonly #waiting: ((frame: Bytes | undefined) => void)[] = []
   #ended = false
