@@ -6,7 +6,7 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { nodePrimitives as p, nodeX25519 } from '../../relay/node_primitives.ts'
+import { nodeX25519, nodePrimitives as p } from '../../relay/node_primitives.ts'
 import {
   CLOSE_REASONS,
   clearAlert,
