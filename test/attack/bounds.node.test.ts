@@ -1,0 +1,126 @@
+/**
+ * THREATS D6: each thing that strangers and members can make the endpoint keep, against the number
+ * that PROTOCOL.md states for it ("Limits"), and what one of it costs.
+ */
+
+import { ENDPOINT_LIMITS } from '../../relay/endpoint/endpoint.ts'
+import { nodePrimitives } from '../../relay/node_primitives.ts'
+import { readClearAlert } from '../../web/protocol/alerts.ts'
+import type { Bytes } from '../../web/protocol/bytes.ts'
+import { startHandshake } from '../../web/protocol/handshake_client.ts'
+import { makeTicket, TICKET_LIFE_MS, TicketStore } from '../../web/protocol/tickets.ts'
+import { anIdentity, tcpLine } from '../support/bare_peer.ts'
+import { EndpointStand } from '../support/endpoint_stand.ts'
+import { full } from '../support/random.ts'
+import { afterEach, assert, describe, it } from '../support/suite.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Bytes of the heap and beside it that are in use, after a collection if Node lets us have one. */
+function used(): number {
+  ;(globalThis as { gc?: () => void }).gc?.()
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage()
+  return heapUsed + external + arrayBuffers
+}
+
+describe('what the endpoint keeps (D6)', () => {
+  let stand: EndpointStand | undefined
+  afterEach(async () => {
+    await stand?.stop()
+    stand = undefined
+  })
+
+  async function helloOf(port: number) {
+    const line = await tcpLine(port)
+    const first = await startHandshake({
+      ...{ primitives: nodePrimitives, host: 'localhost', pin: undefined },
+      ...{ identity: await anIdentity(), user: 'stranger', device: nodePrimitives.random(16) },
+      now: () => performance.now(),
+    })
+    line.send(first.m1)
+    return { line, answer: (await line.next()) as Bytes | undefined }
+  }
+
+  it('of handshakes that stand still: so many, each small; the next is told `busy`', async () => {
+    const most = full ? 2_000 : 200
+    stand = await EndpointStand.start({ limits: { ...ENDPOINT_LIMITS, handshakes: most } })
+    const { port } = stand.endpoint
+    const before = used()
+    const held = []
+    for (let i = 0; i < most; i++) held.push(await helloOf(port))
+    assert.isTrue(held.every(({ answer }) => answer !== undefined && answer.length > 2))
+    // Both ends and their sockets are in this process.
+    assert.isBelow((used() - before) / most, 128 * KIB)
+    const { line, answer } = await helloOf(port)
+    assert.equal(answer && readClearAlert(answer), 'busy')
+    line.cut()
+    for (const one of held) one.line.cut()
+    await stand.enter('let in').then((peer) => peer.close())
+  })
+
+  it('of tickets: 100,000, the oldest go first, and none outlives its day', async () => {
+    const count = full ? 100_000 : 10_000
+    const binding = {
+      ...{ host: 'localhost', user: 'alice', device: new Uint8Array(16) },
+      ...{ spki: new Uint8Array(422), endpointKey: new Uint8Array(32) },
+    }
+    const make = async (i: number) => {
+      const secret = new Uint8Array(32)
+      new DataView(secret.buffer).setUint32(0, i)
+      const psk = await nodePrimitives.hmacKey(secret)
+      return makeTicket(nodePrimitives, psk, binding, 'ok', i, i)
+    }
+    assert.equal(ENDPOINT_LIMITS.tickets, 100_000)
+    const store = new TicketStore(count)
+    const before = used()
+    const first = await make(0)
+    store.put(first, 0)
+    for (let i = 1; i <= count; i++) store.put(await make(i), i)
+    assert.equal(store.size, count)
+    assert.isUndefined(store.find(first.id, count))
+    assert.isBelow((used() - before) / count, 4 * KIB)
+    store.put(await make(count + TICKET_LIFE_MS + 1), count + TICKET_LIFE_MS + 1)
+    assert.equal(store.size, 1)
+  })
+
+  it('of subscriptions: one per room and session, however often it is asked', async () => {
+    stand = await EndpointStand.start()
+    const peer = await stand.enter('alice')
+    await stand.makeLobby(peer)
+    const { lobby } = stand
+    const rounds = full ? 20_000 : 500
+    const churn = async () => {
+      for (let i = 0; i < rounds; i += 50) {
+        const asks = Array.from({ length: 50 }, (_, k) =>
+          peer.ask(
+            k % 3 === 2 ? { op: 'unsubscribe', room: lobby } : { op: 'subscribe', room: lobby },
+          ),
+        )
+        await Promise.all(asks)
+      }
+    }
+    await churn()
+    const before = used()
+    await churn()
+    assert.isBelow(used() - before, 24 * MIB)
+    await peer.close()
+  })
+
+  it('of rooms: one for each pair, however often it is opened', async () => {
+    stand = await EndpointStand.start()
+    const alice = await stand.enter('alice')
+    const people = full ? 200 : 20
+    for (let i = 0; i < people; i++) await (await stand.enter(`person ${i}`)).close()
+    const rooms = new Set<string>()
+    for (let round = 0; round < 3; round++)
+      for (let i = 0; i < people; i++) {
+        const { room } = await alice.ask({ op: 'open_private', user: `person ${i}` })
+        rooms.add(room.room.join())
+      }
+    assert.equal(rooms.size, people)
+    const told = await alice.ask({ op: 'sync' })
+    assert.lengthOf(told.rooms, people + 1)
+    await alice.close()
+  })
+})
