@@ -139,6 +139,7 @@ async function assemble(
   const rsa = new RsaQueue(limits.rsaAtOnce, limits.rsaWaiting)
   const runRsa = <T>(work: () => Promise<T>): Promise<T> => rsa.run(work)
   const primitives = nodePrimitives
+  const endpointKey = await fingerprint(primitives, key.spki)
   const password = options.serverPassword
   const admission = new Admission({
     ...{ store, people, primitives, tickets },
@@ -156,7 +157,7 @@ async function assemble(
     ...(options.turnMs === undefined ? {} : { turnMs: options.turnMs }),
   })
   const reception = new Reception({
-    handshake: { primitives, host, key, tickets, rsa: runRsa, now },
+    handshake: { primitives, host, key, endpointKey, tickets, rsa: runRsa, now },
     ...{ admission, service, log, limits },
     begun: new TokenBuckets(limits.begun, seconds),
     proofs: new TokenBuckets(limits.proofs, seconds),
@@ -169,7 +170,7 @@ async function assemble(
     keepDialling(address, end, trunks, log, stopped.signal),
   )
   const pruning = keepPruned(store, options, log)
-  const print = hex(await fingerprint(primitives, key.spki))
+  const print = hex(endpointKey)
   const [peers, relays] = listeners
   log.info(
     { event: 'listening', port: peers.port, trunk: relays.port, fingerprint: print, host },

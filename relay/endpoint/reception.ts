@@ -19,7 +19,7 @@ export const MAX_MESSAGE = 6 * 1024 * 1024
 const MOST_ASSEMBLING = 256 * 1024 * 1024
 const SWEEP_MS = 1_000
 /** Each session is looked at every so many sweeps. */
-const TICK_SWEEPS = 5
+const TICK_SWEEPS = 2
 /** Sessions that are looked at, or closed, in one turn of the event loop. */
 const SLICE = 256
 

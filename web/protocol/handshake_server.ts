@@ -52,6 +52,8 @@ export interface ServerOptions {
   readonly primitives: Primitives
   readonly host: string
   readonly key: EndpointKey
+  /** SHA-256 of the key's SPKI, where it is known already: one object for all tickets. */
+  readonly endpointKey?: Bytes
   readonly tickets: TicketStore
   /**
    * The directory check. It must change nothing: after a failed check it is asked all the same,
@@ -105,7 +107,7 @@ export async function acceptHandshake(o: ServerOptions, m1: Bytes): Promise<Awai
     o,
     p,
     tracer: new Tracer(o.trace, o.now),
-    endpointKey: await p.sha256(o.key.spki),
+    endpointKey: o.endpointKey ?? (await p.sha256(o.key.spki)),
   }
   const hello = decodeHello(m1)
   const share = hello.shares.find(({ group }) => group === GROUP)?.share

@@ -72,24 +72,32 @@ interface Keys {
   readonly iv: Bytes
 }
 
-/** What sealer and opener share: the secret of this key, its AEAD, the counter, the queue. */
+/**
+ * What sealer and opener share: the secret of this key, its AEAD, the counter, the queue. The AEAD
+ * is made when it is needed and given up when the session rests: an endpoint with ten thousand
+ * silent sessions keeps their secrets only.
+ */
 class Direction {
   readonly p: Primitives
-  #secret: Promise<HmacKey>
-  #keys: Promise<Keys>
+  #secret: HmacKey | Promise<HmacKey>
+  #keys: Promise<Keys> | undefined
   #seq = 0
-  #tail: Promise<unknown> = Promise.resolve()
+  /** The last piece of queued work; undefined when there is none. Never its result: frames are large. */
+  #tail: Promise<void> | undefined
 
   constructor(p: Primitives, secret: HmacKey) {
     this.p = p
-    this.#secret = Promise.resolve(secret)
-    this.#keys = aeadOf(p, secret)
-    this.#keys.catch(() => {})
+    this.#secret = secret
   }
 
   /** Records under this key so far: the next sequence number. */
   get seq(): number {
     return this.#seq
+  }
+
+  /** Gives up what can be made again, unless it is in use. */
+  rest(): void {
+    if (this.#tail === undefined) this.#keys = undefined
   }
 
   /** Takes the next number and the key it belongs to, at once, and queues the work. */
@@ -98,19 +106,31 @@ class Direction {
     if (seq >= RECORDS_MOST)
       throw new SottoError('limit', 'Too many records under one key: reconnect.')
     this.#seq += 1
+    this.#keys ??= this.#derive(this.#secret)
     const keys = this.#keys
-    const result = this.#tail.then(async () => work(await keys, seq))
-    this.#tail = result.catch(() => {})
+    const result = (this.#tail ?? Promise.resolve()).then(async () => work(await keys, seq))
+    const done = (): void => {
+      if (this.#tail === tail) this.#tail = undefined
+    }
+    const tail = result.then(done, done)
+    this.#tail = tail
     return result
   }
 
   /** s' = Drv(s, "upd"), seq 0. Records already queued keep the key they were queued under. */
   update(): void {
-    const secret = this.#secret.then((old) => drvKey(this.p, old, 'upd'))
+    const old = this.#secret
+    const secret = (async () => drvKey(this.p, await old, 'upd'))()
+    secret.catch(() => {})
     this.#secret = secret
-    this.#keys = secret.then((key) => aeadOf(this.p, key))
-    this.#keys.catch(() => {})
+    this.#keys = undefined
     this.#seq = 0
+  }
+
+  #derive(secret: HmacKey | Promise<HmacKey>): Promise<Keys> {
+    const keys = (async () => aeadOf(this.p, await secret))()
+    keys.catch(() => {})
+    return keys
   }
 }
 

@@ -44,14 +44,18 @@ export type Received =
 /** app payload = u8 more (0 or 1) ‖ part; every part but the last has this many bytes. */
 const PART_MOST = PAYLOAD_MOST - 1
 const NO_RECORD = new Uint8Array(8).fill(0xff)
+/** Records between two ticks of a session in which nothing is said. */
+const QUIET = 2
 /** A session this old is to be replaced: a fresh X25519 at least daily. */
 const REFRESH_MS = 24 * 3_600_000
 const NOTHING: Received = { kind: 'nothing' }
 
 type End = 'closed' | 'alert' | 'failed'
 
+function done(): void {}
+
 export class Session {
-  readonly #o: SessionOptions
+  readonly #o: Omit<SessionOptions, 'established'>
   readonly #sealer: RecordSealer
   readonly #opener: RecordOpener
   readonly #began: number
@@ -67,12 +71,16 @@ export class Session {
   /** Parts of the message that is coming in. */
   #parts: Bytes[] = []
   #partsLength = 0
-  #incoming: Promise<unknown> = Promise.resolve()
+  #incoming: Promise<void> | undefined
+  /** Records in both directions at the last tick. */
+  #ticked = 0
 
   constructor(o: SessionOptions) {
-    const { client, server } = o.established.keys
+    // The first secrets are not kept: after a key update nobody should be able to find them.
+    const { established, ...rest } = o
+    const { client, server } = established.keys
     const ours = o.role === 'client'
-    this.#o = o
+    this.#o = rest
     this.#sealer = new RecordSealer(o.primitives, ours ? client : server)
     this.#opener = new RecordOpener(o.primitives, ours ? server : client)
     this.#began = o.now()
@@ -118,8 +126,8 @@ export class Session {
    * alert for the peer has been written and the session is over: close the transport.
    */
   receive(frame: Bytes): Promise<Received> {
-    const result = this.#incoming.then(() => this.#receive(frame))
-    this.#incoming = result.catch(() => {})
+    const result = (this.#incoming ?? Promise.resolve()).then(() => this.#receive(frame))
+    this.#incoming = result.then(done, done)
     return result
   }
 
@@ -157,7 +165,18 @@ export class Session {
     if (updateDue(this.#sealer.seq, this.#keyBytes, now - this.#keySince)) await this.updateKey()
     const state = this.#liveness.state(now)
     if (state === 'silent') await this.ping()
+    this.#restIfQuiet()
     return state === 'dead' ? 'dead' : 'alive'
+  }
+
+  /** After nothing but a ping and its answer, keys are given up until they are needed. */
+  #restIfQuiet(): void {
+    const records = this.#sent + this.#received
+    if (records - this.#ticked <= QUIET) {
+      this.#sealer.rest()
+      this.#opener.rest()
+    }
+    this.#ticked = records
   }
 
   /** Changes the key that we send under. It is done by itself when due. */
