@@ -12,7 +12,7 @@ import { acceptTrunkSocket, type EndpointEnd } from '../trunk_link.ts'
 import { Admission } from './admission.ts'
 import { keepDialling } from './dialling.ts'
 import { Directory } from './directory.ts'
-import { loadEndpointKey, loadLogKey } from './keys.ts'
+import { hasEndpointKey, loadEndpointKey, loadLogKey } from './keys.ts'
 import { LoginLimits } from './login_limits.ts'
 import { hashPassword } from './passwords.ts'
 import { People } from './people.ts'
@@ -129,6 +129,8 @@ async function assemble(
   build: BuildService,
 ): Promise<Endpoint> {
   const { dataDir, host } = options
+  // Before there is a new key: a crash in between must not leave groups of the lost one.
+  if (!hasEndpointKey(dataDir)) await store.forgetGroups()
   const { key, made } = await loadEndpointKey(dataDir)
   const logKey = loadLogKey(dataDir)
   const now = (): number => performance.now()

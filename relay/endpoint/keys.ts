@@ -1,6 +1,14 @@
 /** The endpoint's two keys, as files that only its own user can read. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
   type EndpointKey,
@@ -16,6 +24,11 @@ export const LOG_KEY_FILE = 'log_key.pem'
 const PRIVATE_MODE = 0o600
 const OTHERS = 0o077
 const RAW_PUBLIC = 32
+
+/** Whether the endpoint was started here before and still has its key. */
+export function hasEndpointKey(dir: string): boolean {
+  return existsSync(join(dir, ENDPOINT_KEY_FILE))
+}
 
 /**
  * The RSA key by which clients know this endpoint, made on first start (mode 600). Throws

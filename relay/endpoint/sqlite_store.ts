@@ -192,6 +192,10 @@ class SqliteStore implements Store {
     return this.#write('dropGroupDevice', room, device)
   }
 
+  forgetGroups(): Promise<void> {
+    return this.#write('forgetGroups')
+  }
+
   async append(entry: NewEntry): Promise<Appended> {
     this.#checkRunning(entry.room)
     return this.#write('append', entry)

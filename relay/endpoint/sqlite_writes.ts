@@ -8,7 +8,7 @@ import {
   takeKeyPackage,
   touchDevice,
 } from './write_people.ts'
-import { createGroup, createRoom, dropGroupDevice, leaveRoom } from './write_rooms.ts'
+import { createGroup, createRoom, dropGroupDevice, forgetGroups, leaveRoom } from './write_rooms.ts'
 import { deleteWelcome } from './write_welcomes.ts'
 
 /**
@@ -26,6 +26,7 @@ export const WRITES = {
   leaveRoom,
   createGroup,
   dropGroupDevice,
+  forgetGroups,
   append,
   addKeyPackages,
   takeKeyPackage,

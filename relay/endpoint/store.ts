@@ -57,6 +57,11 @@ export interface Store {
   groupDevices(room: Bytes): readonly GroupDevice[]
   /** Durable. The device lost its group state: it is no longer counted among the group's. */
   dropGroupDevice(room: Bytes, device: GroupDevice): Promise<void>
+  /**
+   * Durable. All groups, Welcomes and key packages are forgotten: they name the endpoint's key, and
+   * that one is another now. The next group of a room is one of the next generation.
+   */
+  forgetGroups(): Promise<void>
 
   // ── the log ──
   /**

@@ -74,6 +74,13 @@ export function dropGroupDevice(records: Records, room: Bytes, device: GroupDevi
   if (known !== undefined) dropFromGroup(records.tables, row.id as number, known.id as number)
 }
 
+/** Every group, and whatever lets anybody into one, is gone; rooms and their logs stay. */
+export function forgetGroups({ tables }: Records): void {
+  for (const table of ['group_device', 'group_info', 'welcome_for', 'welcome'] as const)
+    tables.delete(table, '')
+  tables.delete('key_package', '')
+}
+
 export function setGroupInfo(tables: Tables, room: number, info: Bytes): void {
   tables.delete('group_info', 'WHERE id = ?', room)
   tables.add('group_info', { id: room, info })

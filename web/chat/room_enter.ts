@@ -27,7 +27,8 @@ interface Door {
  * SottoError `bad_member` when somebody is in the group who may not be.
  */
 export async function enter(door: Door): Promise<Entered> {
-  if (door.info.kind === 'lobby') return (await createFirst(door)) ?? joinFromOutside(door)
+  if (door.info.kind === 'lobby')
+    return (await createFirst(door)) ?? (await joinFromOutside(door)) ?? createNext(door)
   const welcomed = await useWelcome(door)
   if (welcomed !== undefined) return welcomed
   const made = await createFirst(door)
@@ -46,6 +47,10 @@ async function createFirst(door: Door): Promise<Entered | undefined> {
     if (error instanceof SottoError && error.code === 'stale_epoch') return undefined
     throw error
   }
+}
+
+function unlessNone(error: unknown): undefined {
+  if (!(error instanceof SottoError) || error.code !== 'stale_epoch') throw error
 }
 
 /** `room[16] ‖ u32 generation`. */
@@ -67,10 +72,20 @@ async function create(door: Door, generation: number): Promise<Entered> {
   }
 }
 
-async function joinFromOutside(door: Door): Promise<Entered> {
+/** The endpoint has a new key and so no group any more: makes the next one. */
+async function createNext(door: Door): Promise<Entered> {
+  const { generation } = await door.link.ask({ op: 'rejoin', room: door.info.room })
+  if (generation !== null) return create(door, generation)
+  throw new SottoError('unavailable', 'Somebody else is opening the room. Trying again.')
+}
+
+/** Undefined when there is no group to join. */
+async function joinFromOutside(door: Door): Promise<Entered | undefined> {
   const { store, deps, loaded, link, info } = door
   const { mls, keys } = loaded
-  const { generation, groupInfo } = await link.ask({ op: 'group_info', room: info.room })
+  const found = await link.ask({ op: 'group_info', room: info.room }).catch(unlessNone)
+  if (found === undefined) return undefined
+  const { generation, groupInfo } = found
   const expected = { groupId: groupIdOf(store.id, generation), policy: await policyOf(door) }
   const trust = { verify: deps.verify, now: deps.clock.now() }
   const commit = await mls.joinExternal(keys, groupInfo, expected, trust)
