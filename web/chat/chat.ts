@@ -229,7 +229,11 @@ export class Chat extends EventTarget implements ChatModel {
     void this.ready.then(
       () => {
         if (this.#phase === REMOVED) return
-        if (this.state.notices.some(({ blocking }) => blocking)) return
+        const blocking = this.state.notices.find((notice) => notice.blocking)
+        if (blocking !== undefined) {
+          if (this.#phase.phase !== 'stopped') this.#set({ phase: 'stopped', text: blocking.title })
+          return
+        }
         this.#stopWaking ??= this.#o.onWake?.(() => this.wake())
         this.#parts?.keeper.start()
       },
@@ -399,13 +403,16 @@ export class Chat extends EventTarget implements ChatModel {
     this.#changed()
   }
 
-  /** After a restart the changed key has to be seen again before it can be accepted. */
+  /** After a restart the changed key has to be seen again: the very one that was accepted. */
   #look(id: string): void {
+    this.#accepted = this.state.notices.find((notice) => notice.id === id)?.seen
     this.#parts?.notices.dismiss(id)
     this.#parts?.keeper.start()
   }
 
   #seen: Bytes | undefined
+  /** The words of a notice that names the key which the person accepted before it was seen again. */
+  #accepted: string | undefined
 
   async #opened(): Promise<Parts> {
     await this.ready
@@ -469,7 +476,9 @@ export class Chat extends EventTarget implements ChatModel {
     const pinned = this.#parts?.trust.endpoint?.fingerprint ?? this.#o.pin
     const notice = endpointChanged(this.#o.host, pinned, seen)
     this.#raise(notice)
-    this.#set({ phase: 'stopped', text: notice.seen })
+    this.#set({ phase: 'stopped', text: 'The endpoint shows another key than the one you know.' })
+    if (this.#accepted === notice.seen)
+      this.decide(notice.id, 'trust').catch((error) => this.#o.log?.(error))
   }
 
   #alarmed(alarms: News['alarms']): void {

@@ -54,6 +54,8 @@ export class ChatApp extends SottoElement {
   @state() private showsList = false
   @state() private panel: PanelName | undefined
   @state() private opening: Opening | undefined
+  /** Blocking notices that the person has put aside to read what is here. */
+  @state() private aside: ReadonlySet<string> = new Set()
 
   #drafts = new Map<RoomId, string>()
   readonly #onChange = (): void => this.requestUpdate()
@@ -81,18 +83,14 @@ export class ChatApp extends SottoElement {
       what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id),
     )
     on<EndConversationEvent>(EndConversationEvent.type, ({ room }) => this.#model?.leave(room))
-    on<ConnectionEvent>(ConnectionEvent.type, ({ what }) =>
-      what === 'leave' ? this.#model?.disconnect() : this.#model?.connect(),
-    )
+    on<ConnectionEvent>(ConnectionEvent.type, ({ what }) => this.#connection(what))
     on<ShowMessageEvent>(ShowMessageEvent.type, (event) => this.#showMessage(event))
     on<HistoryEvent>(HistoryEvent.type, ({ room, what }) =>
       what === 'wipe'
         ? this.#model?.wipeHistory(room)
         : this.#model?.setHistory(room, what === 'keep'),
     )
-    on<NoticeEvent>(NoticeEvent.type, ({ notice, choice }) =>
-      choice === undefined ? this.#model?.dismiss(notice) : this.#model?.decide(notice, choice),
-    )
+    on<NoticeEvent>(NoticeEvent.type, (event) => this.#decide(event))
   }
 
   override connectedCallback(): void {
@@ -126,10 +124,10 @@ export class ChatApp extends SottoElement {
     if (entered === undefined) return this.ready ? this.#renderWelcome() : nothing
     const { state } = entered.model
     const room = this.#room(state)
-    const blocking = state.notices.find((notice) => notice.blocking)
+    const blocking = state.notices.find(({ id, blocking }) => blocking && !this.aside.has(id))
     return html`
       <chat-screen .state=${state} .model=${entered.model} .room=${room} .showsList=${this.showsList}
-        .draft=${room === undefined ? '' : this.#draft(room.room)} .problem=${this.problem}></chat-screen>
+        .aside=${this.aside} .draft=${room === undefined ? '' : this.#draft(room.room)} .problem=${this.problem}></chat-screen>
       ${blocking ? renderBlocking(blocking) : this.#renderDialog(entered, state)}
     `
   }
@@ -272,6 +270,7 @@ export class ChatApp extends SottoElement {
     this.selected = undefined
     this.panel = undefined
     this.opening = undefined
+    this.aside = new Set()
     this.showsList = false
     this.#drafts = new Map()
   }
@@ -289,6 +288,20 @@ export class ChatApp extends SottoElement {
     this.panel = undefined
     await this.updateComplete
     this.querySelector('chat-screen')?.show(hit)
+  }
+
+  #connection(what: ConnectionEvent['what']): unknown {
+    // What was put aside is still undecided, and without a decision there is no connection.
+    this.aside = new Set()
+    return what === 'leave' ? this.#model?.disconnect() : this.#model?.connect()
+  }
+
+  #decide({ notice: id, choice }: NoticeEvent): unknown {
+    if (choice === undefined) return this.#model?.dismiss(id)
+    const notice = this.#model?.state.notices.find((one) => one.id === id)
+    const harmless = notice?.choices.some((one) => one.choice === choice && !one.danger)
+    this.aside = new Set(notice?.blocking && harmless ? [...this.aside, id] : [])
+    return this.#model?.decide(id, choice)
   }
 
   #showList(): void {

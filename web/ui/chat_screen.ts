@@ -22,6 +22,8 @@ export class ChatScreen extends SottoElement {
   @property({ attribute: false }) draft = ''
   /** Where it is narrow: whether the list is on the screen instead of the conversation. */
   @property({ attribute: false }) showsList = false
+  /** Blocking notices that the person has put aside: they stand above the conversation. */
+  @property({ attribute: false }) aside: ReadonlySet<string> = new Set()
   /** Something that was asked for and failed, for people. */
   @property({ attribute: false }) problem = ''
 
@@ -50,7 +52,7 @@ export class ChatScreen extends SottoElement {
       </section>
       <section class="talk" aria-label="Conversation">
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
-        <notice-list .notices=${state.notices}></notice-list>
+        <notice-list .notices=${state.notices.filter(({ id, blocking }) => !blocking || this.aside.has(id))}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
         <p class="trouble problem" role="alert">${this.problem}</p>
         <message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>

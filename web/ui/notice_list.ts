@@ -4,17 +4,21 @@ import { NoticeEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
 import { infoIcon, warningIcon } from './icons.ts'
 
-/** Notices that don't block: each stays until the person dismisses it. */
+/**
+ * Notices that don't block, or that the person has put aside: each stays until it is dismissed or
+ * decided.
+ */
 @customElement('notice-list')
 export class NoticeList extends SottoElement {
   @property({ attribute: false }) notices: readonly Notice[] = []
 
   override render(): Html {
-    const shown = this.notices.filter(({ blocking }) => !blocking)
-    return html`<div aria-live="polite" aria-relevant="additions">${shown.map((notice) => this.#renderNotice(notice))}</div>`
+    return html`<div aria-live="polite" aria-relevant="additions">${this.notices.map((notice) => this.#renderNotice(notice))}</div>`
   }
 
-  #renderNotice({ id, kind, title, seen, advice, choices }: Notice): Html {
+  #renderNotice({ id, kind, title, seen, advice, blocking, choices: all }: Notice): Html {
+    // What was put aside has taken its harmless choice already.
+    const choices = blocking ? all.filter(({ danger }) => danger) : all
     return html`<section class="notice ${kind}" aria-label=${title}>
       ${kind === 'info' ? infoIcon() : warningIcon()}
       <div class="words">
