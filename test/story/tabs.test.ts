@@ -55,28 +55,3 @@ describe('two tabs of one browser', () => {
     await Promise.all([dora, thief].map((tab) => tab.page.close()))
   })
 })
-
-describe('ten tabs', () => {
-  it('see each message once and in one order', async () => {
-    const stack = await startStack()
-    const browser = await Browser.start()
-    try {
-      const names = Array.from({ length: 10 }, (_, i) => `person${i}`)
-      const tabs = []
-      for (const name of names) tabs.push(await browser.join(stack.pageUrl, name))
-      // All at once: the endpoint alone decides on the order.
-      await Promise.all(tabs.map((tab, i) => tab.say(`word <${i}>`)))
-      for (const tab of tabs)
-        for (const i of names.keys())
-          await tab.log.getByText(`word <${i}>`, { exact: true }).waitFor()
-      const [first, ...rest] = await Promise.all(tabs.map((tab) => tab.shown(/word <\d>/)))
-      assert.lengthOf(first ?? [], 10)
-      assert.lengthOf(new Set(first), 10)
-      for (const other of rest) assert.deepEqual(other, first)
-      for (const tab of tabs) assert.deepEqual(tab.complaints, [])
-    } finally {
-      await browser.close()
-      await stack.stop()
-    }
-  })
-})

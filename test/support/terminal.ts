@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Stack } from './stack.ts'
+
+const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
+const PATIENCE_MS = 30_000
+
+/** `sotto chat` as a process of its own, over TCP, with pipes where a person has a terminal. */
+export class TerminalProcess {
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown>
+  readonly #looks = new Set<() => void>()
+  #output = ''
+
+  constructor(name: string, stack: Stack) {
+    const { endpointPort, host, fingerprint, dataDir } = stack
+    const where = ['--port', String(endpointPort), '--host', host, '--address', '127.0.0.1']
+    const given = ['--name', name, '--endpoint-key', fingerprint, '--data', dataDir, ...where]
+    this.#child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', CLI, 'chat', ...given],
+      { stdio: ['pipe', 'pipe', 'pipe'] },
+    )
+    this.#closed = once(this.#child, 'close')
+    // It may have ended by itself: its exit code says so.
+    this.#child.stdin?.on('error', () => undefined)
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on('data', (chunk: Buffer) => {
+        this.#output += chunk
+        for (const look of this.#looks) look()
+      })
+  }
+
+  type(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
+  }
+
+  /** Resolves once all of these have been printed. */
+  prints(...texts: readonly string[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        const missing = texts.filter((text) => !this.#output.includes(text))
+        reject(new Error(`never printed: ${missing.join(', ')}, in:\n${this.#output}`))
+      }, PATIENCE_MS)
+      const look = (): void => {
+        if (!texts.every((text) => this.#output.includes(text))) return
+        clearTimeout(late)
+        this.#looks.delete(look)
+        resolve()
+      }
+      this.#looks.add(look)
+      look()
+    })
+  }
+
+  /** What has been printed of all that matches, in order. */
+  shown(pattern: RegExp): string[] {
+    return this.#output.match(new RegExp(pattern, 'g')) ?? []
+  }
+
+  /** Says goodbye; resolves to the exit code. */
+  async quit(): Promise<number | null> {
+    this.type('/quit')
+    await this.#closed
+    return this.#child.exitCode
+  }
+}
