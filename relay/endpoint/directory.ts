@@ -3,7 +3,8 @@ import type { Peer } from './peer.ts'
 
 /** Who is connected: at most one session per device. */
 export class Directory {
-  readonly #people = new Map<string, Map<string, Peer>>()
+  /** Nearly everybody has one session: a list of one is a quarter of a map of one. */
+  readonly #people = new Map<string, readonly Peer[]>()
   #size = 0
 
   get size(): number {
@@ -12,24 +13,24 @@ export class Directory {
 
   /** Returns the device's older session, which this one replaces. */
   enter(peer: Peer): Peer | undefined {
-    let devices = this.#people.get(peer.skeleton)
-    if (devices === undefined) {
-      devices = new Map()
-      this.#people.set(peer.skeleton, devices)
-    }
-    const older = devices.get(peer.key)
-    devices.set(peer.key, peer)
+    const sessions = this.#people.get(peer.skeleton) ?? []
+    const older = sessions.find(({ key }) => key === peer.key)
+    this.#people.set(peer.skeleton, [...sessions.filter((one) => one !== older), peer])
     if (older === undefined) this.#size += 1
     return older
   }
 
   /** False when another session has taken the device's place already. */
   leave(peer: Peer): boolean {
-    const devices = this.#people.get(peer.skeleton)
-    if (devices?.get(peer.key) !== peer) return false
-    devices.delete(peer.key)
+    const sessions = this.#people.get(peer.skeleton)
+    if (!sessions?.includes(peer)) return false
     this.#size -= 1
-    if (devices.size === 0) this.#people.delete(peer.skeleton)
+    if (sessions.length === 1) this.#people.delete(peer.skeleton)
+    else
+      this.#people.set(
+        peer.skeleton,
+        sessions.filter((one) => one !== peer),
+      )
     return true
   }
 
@@ -38,14 +39,15 @@ export class Directory {
   }
 
   of(skeleton: string): Iterable<Peer> {
-    return this.#people.get(skeleton)?.values() ?? []
+    return this.#people.get(skeleton) ?? []
   }
 
   device(skeleton: string, device: Bytes): Peer | undefined {
-    return this.#people.get(skeleton)?.get(`${skeleton}/${hex(device)}`)
+    const wanted = `${skeleton}/${hex(device)}`
+    return this.#people.get(skeleton)?.find(({ key }) => key === wanted)
   }
 
   *all(): Iterable<Peer> {
-    for (const devices of this.#people.values()) yield* devices.values()
+    for (const sessions of this.#people.values()) yield* sessions
   }
 }

@@ -25,7 +25,7 @@ const FAREWELL_MS = 2_000
 
 /** One relay's trunk: the carrier of all wires of its tabs. */
 export class RelayTrunk implements Carrier {
-  readonly #name: string
+  readonly name: string
   readonly #stream: Duplex
   readonly #trunk: Trunk
   readonly #onWire: OnWire
@@ -36,7 +36,7 @@ export class RelayTrunk implements Carrier {
   #paused = false
 
   constructor(stream: Duplex, name: string, onWire: OnWire, onGone: (reason: string) => void) {
-    this.#name = name
+    this.name = name
     this.#stream = stream
     this.#onWire = onWire
     this.#onGone = onGone
@@ -99,7 +99,7 @@ export class RelayTrunk implements Carrier {
 
   #open(id: number, tag: Bytes): void {
     if (this.#wires.has(id)) throw new Error('a connection opened twice')
-    const wire = new TrunkWire(this, id, `${this.#name}/${id}`, `relay ${hex(tag)}`)
+    const wire = new TrunkWire(this, id, `relay ${hex(tag)}`)
     this.#wires.set(id, wire)
     wire.events = this.#onWire(wire)
   }
@@ -118,7 +118,6 @@ export class RelayTrunk implements Carrier {
 }
 
 class TrunkWire implements Wire {
-  readonly name: string
   readonly origin: string
   readonly carrier: RelayTrunk
   readonly #id: number
@@ -126,11 +125,14 @@ class TrunkWire implements Wire {
   #over = false
   #held = 0
 
-  constructor(carrier: RelayTrunk, id: number, name: string, origin: string) {
+  constructor(carrier: RelayTrunk, id: number, origin: string) {
     this.carrier = carrier
     this.#id = id
-    this.name = name
     this.origin = origin
+  }
+
+  get name(): string {
+    return `${this.carrier.name}/${this.#id}`
   }
 
   send(frame: Bytes): void {

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { CrowdOptions } from '../support/crowd.ts'
 import { answer } from './fanout.ts'
 import type { Figure } from './figure.ts'
@@ -9,6 +10,7 @@ import type { Figure } from './figure.ts'
 const SESSIONS = Number(process.env.SOTTO_SESSIONS ?? 10_000)
 /** Opened before the first look, so that what a process needs once is not counted. */
 const FIRST = 2_000
+const IDLE_MS = 20_000
 const CROWD = new URL('../support/crowd.ts', import.meta.url).pathname
 const SERVER = `${import.meta.dirname}/endpoint_server.ts`
 
@@ -19,7 +21,9 @@ interface Memory {
   readonly sessions: number
 }
 
+/** After a while in which nobody said anything: it is idle sessions that are measured. */
 async function memory(server: ChildProcess): Promise<Memory> {
+  await pause(IDLE_MS)
   server.send('look')
   return answer<Memory>(server)
 }

@@ -37,9 +37,10 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
 const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 export function hex(bytes: Uint8Array): string {
-  let text = ''
-  for (let i = 0; i < bytes.length; i++) text += DIGITS[bytes[i] as number]
-  return text
+  // Joined, not added up: engines keep a sum of strings as a chain of all its parts.
+  const pairs = new Array<string>(bytes.length)
+  for (let i = 0; i < bytes.length; i++) pairs[i] = DIGITS[bytes[i] as number] as string
+  return pairs.join('')
 }
 
 /** Bytes of a lower- or upper-case hex string. Throws SyntaxError on anything else. */
