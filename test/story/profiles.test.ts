@@ -38,16 +38,14 @@ describe('a profile', () => {
     await page.close()
   }
 
-  it('keeps person, messages and what was being typed over a reload', async () => {
+  it('keeps person and messages over a reload', async () => {
     const tab = await browser.join(stack.pageUrl, 'rita')
     await tab.say('kept #1')
     await tab.sent('kept #1')
-    await tab.box.pressSequentially('half a sent')
     await tab.page.reload()
     await tab.online()
     await tab.sees('kept #1')
     assert.deepEqual(await tab.shown(/#\d/), ['#1'])
-    assert.equal(await tab.box.inputValue(), 'half a sent')
     await tab.openPanel('Identity')
     await tab.says('This key exists in this browser and nowhere else.')
     await tab.closePanel()
