@@ -5,6 +5,7 @@
  */
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { Backoff } from '../../web/chat/reconnect.ts'
+import { hex } from '../../web/protocol/bytes.ts'
 import { encodeMessage } from '../../web/protocol/messages.ts'
 import { Session } from '../../web/protocol/session.ts'
 import type { Ticket } from '../../web/protocol/tickets.ts'
@@ -53,6 +54,8 @@ class Idle {
   readonly #device = nodePrimitives.random(16)
   readonly #backoff = new Backoff(Math.random)
   #ticket: Ticket | undefined
+  /** Hex; a ticket is for the endpoint whose key is known. */
+  #fingerprint: string | undefined
 
   constructor(n: number) {
     this.#name = `p${n}`
@@ -63,9 +66,11 @@ class Idle {
     const line = await this.#line()
     const ticket = this.#ticket
     this.#ticket = undefined
-    const who = { user: this.#name, identity, device: this.#device, ticket }
+    const pinned = this.#fingerprint === undefined ? {} : { fingerprint: this.#fingerprint }
+    const who = { user: this.#name, identity, device: this.#device, ticket, ...pinned }
     const established = await shakeHands(line, who)
     this.#ticket = established.ticket
+    this.#fingerprint = hex(established.endpointKey)
     const session = new Session({
       primitives: nodePrimitives,
       established,
