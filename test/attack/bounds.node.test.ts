@@ -89,20 +89,21 @@ describe('what the endpoint keeps (D6)', () => {
     const peer = await stand.enter('alice')
     await stand.makeLobby(peer)
     const { lobby } = stand
-    const rounds = full ? 20_000 : 500
-    const churn = async () => {
-      for (let i = 0; i < rounds; i += 50) {
-        const asks = Array.from({ length: 50 }, (_, k) =>
-          peer.ask(
-            k % 3 === 2 ? { op: 'unsubscribe', room: lobby } : { op: 'subscribe', room: lobby },
+    // As many requests as a session may make at once, in one session after the other.
+    const sessions = full ? 20 : 1
+    const churn = async (user: string) => {
+      const one = await (stand as EndpointStand).enter(user)
+      for (let i = 0; i < 1_500; i += 50)
+        await Promise.all(
+          Array.from({ length: 50 }, (_, k) =>
+            one.ask({ op: k % 3 === 2 ? 'unsubscribe' : 'subscribe', room: lobby }),
           ),
         )
-        await Promise.all(asks)
-      }
+      await one.close()
     }
-    await churn()
+    await churn('first')
     const before = used()
-    await churn()
+    for (let i = 0; i < sessions; i++) await churn(`person ${i}`)
     assert.isBelow(used() - before, 24 * MIB)
     await peer.close()
   })
