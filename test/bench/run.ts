@@ -12,6 +12,7 @@ const GROUPS: Record<string, () => Promise<{ bench: () => Promise<readonly Figur
   record: () => import('./record.ts'),
   fanout: () => import('./fanout.ts'),
   idle: () => import('./idle.ts'),
+  sessions: () => import('./sessions.ts'),
   store: () => import('./store.ts'),
   history: () => import('./history.ts'),
   page: () => import('./page.ts'),
