@@ -45,6 +45,8 @@ describe(`${TABS} tabs and two terminals`, () => {
     const [zero, one, two] = tabs as [Tab, Tab, Tab]
     tina.type('/pm person0 secret <a>')
     await zero.page.getByRole('list', { name: 'Conversations' }).getByText('tina').waitFor()
+    await zero.openRoom('tina')
+    await zero.sees('secret <a>')
     await zero.say('/pm tina secret <b>')
     await tina.prints('secret <b>')
     await one.say('/pm person2 secret <c>')
