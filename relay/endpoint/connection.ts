@@ -24,6 +24,8 @@ export interface Gate {
   /** A token of this origin, or SottoError `busy`. */
   mayBegin(origin: string): void
   mayProve(origin: string): void
+  /** Resolves when the next step of a handshake may be worked on. */
+  turn(): Promise<void>
   /** Makes the session of a peer that has proved who it is. */
   converse(connection: Connection, established: ServerEstablished, ms: number): Conversation
   /** Part of a long message has come or has been dealt with: false when it is too much in all. */
@@ -161,6 +163,7 @@ export class Connection implements WireEvents {
   }
 
   async #take(frame: Bytes): Promise<void> {
+    if (this.#state.step !== 'open') await this.#gate.turn()
     const state = this.#state
     if (state.step === 'hello') await this.#hello(frame)
     else if (state.step === 'proof') await this.#proof(frame, state.client)

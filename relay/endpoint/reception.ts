@@ -11,6 +11,7 @@ import { Conversation, type Host } from './conversation.ts'
 import { Journal } from './journal.ts'
 import type { Outcome, Peer, RequestOf, Service } from './peer.ts'
 import type { TokenBuckets } from './token_bucket.ts'
+import { Turns } from './turns.ts'
 import type { OnWire, Wire, WireEvents } from './wire.ts'
 
 /** Longest application message: a commit with GroupInfo and Welcome of a large group. */
@@ -51,6 +52,7 @@ export class Reception implements Gate, Host {
   readonly #sessions = new Map<Conversation, Connection>()
   readonly #entered = new Set<Conversation>()
   readonly #timer: NodeJS.Timeout
+  readonly #turns = new Turns()
   #assembling = 0
   #sweeps = 0
   #closing = false
@@ -108,6 +110,10 @@ export class Reception implements Gate, Host {
     this.#sessions.set(conversation, connection)
     this.#journal.session(connection.wire, account, established.mode, status, ms)
     return conversation
+  }
+
+  turn(): Promise<void> {
+    return this.#turns.take()
   }
 
   assembling(more: number): boolean {
