@@ -17,6 +17,7 @@ import { after, assert, before, describe, it } from '../support/suite.ts'
 /** Records of each kind, over as many connections as it takes. */
 const FLOOD = full ? 100_000 : 4_000
 const BATCH = 500
+const DEVICE = new Uint8Array(16).fill(15)
 const MEGABYTE = 1024 * 1024
 
 function resident(pid: number): number {
@@ -69,7 +70,7 @@ describe('a person who floods the endpoint (R16)', () => {
   async function flood(inner: Inner, updates: boolean, count: number) {
     const line = await tcpLine(stack.endpointPort)
     const identity = await anIdentity()
-    const established = await shakeHands(line, { user: 'flood', identity })
+    const established = await shakeHands(line, { user: 'flood', identity, device: DEVICE })
     const sealer = new RecordSealer(nodePrimitives, established.keys.client)
     const opener = new RecordOpener(nodePrimitives, established.keys.server)
     let end = 'cut'
