@@ -4,15 +4,19 @@ import type { Vault } from './vault.ts'
 
 const KEY = 'drafts'
 
+/** So many writes are under way at most; what is typed meanwhile shares the next one. */
+const AT_ONCE = 8
+
 /**
- * What was typed and not sent, by room, sealed in the store. Keystrokes while a write is under way
- * share the next one.
+ * What was typed and not sent, by room, sealed in the store. A write is handed to the store at each
+ * keystroke, without waiting for the disk: the page may be gone the moment after.
  */
 export class Drafts {
   readonly #storage: Storage
   readonly #vault: Vault
   readonly #texts: Map<string, string>
-  #writing: Promise<void> | undefined
+  #sealing: Promise<void> | undefined
+  readonly #writing = new Set<Promise<void>>()
   #again = false
 
   private constructor(storage: Storage, vault: Vault, texts: Map<string, string>) {
@@ -37,23 +41,36 @@ export class Drafts {
     if (text === '') this.#texts.delete(room)
     else this.#texts.set(room, text)
     this.#again = true
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined
-    })
+    this.#write()
   }
 
   /** Resolves when everything typed so far has been written, or could not be. */
   async settled(): Promise<void> {
-    await this.#writing
+    while (this.#sealing !== undefined || this.#writing.size > 0)
+      await Promise.all([this.#sealing, ...this.#writing])
   }
 
-  async #write(): Promise<void> {
-    while (this.#again) {
-      this.#again = false
-      const texts = [...this.#texts]
-      const value = texts.length === 0 ? undefined : await this.#vault.seal(KEY, texts)
+  #write(): void {
+    if (!this.#again || this.#writing.size >= AT_ONCE) return
+    this.#sealing ??= this.#seal().finally(() => {
+      this.#sealing = undefined
+      this.#write()
+    })
+  }
+
+  /** One after the other, so that the store gets them in the order in which they were typed. */
+  async #seal(): Promise<void> {
+    this.#again = false
+    const texts = [...this.#texts]
+    const value = texts.length === 0 ? undefined : await this.#vault.seal(KEY, texts)
+    const writing = this.#storage
+      .write(new Map([[KEY, value]]))
       // A full disk has its own notice as soon as something is to be sent.
-      await this.#storage.write(new Map([[KEY, value]])).catch(() => undefined)
-    }
+      .catch(() => undefined)
+      .finally(() => {
+        this.#writing.delete(writing)
+        this.#write()
+      })
+    this.#writing.add(writing)
   }
 }

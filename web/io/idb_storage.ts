@@ -117,6 +117,8 @@ export function idbStorage(profile: string): Storage {
             objects.transaction.abort()
             throw error
           }
+          // Said at once: the page may be gone before the requests have been answered.
+          objects.transaction.commit()
           return promisifyRequest(objects.transaction)
         }),
       ),
