@@ -251,6 +251,19 @@ program
     process.stdout.write(`${runRestore(target, data, force === true)}\n`)
   })
 
+program
+  .command('change-key')
+  .description(
+    'give a name to another key, when its person has lost theirs; the endpoint must not run',
+  )
+  .argument('<name>', 'whose key it is')
+  .argument('<file>', 'the new public key, as the page shows it', checked(config.parsePath))
+  .addOption(dataOption())
+  .action(async (name: string, file: string, { data }) => {
+    const { runChangeKey } = await import('./endpoint/store_command.ts')
+    process.stdout.write(`${await runChangeKey(name, file, data)}\n`)
+  })
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -26,8 +26,10 @@ export class GroupRequests {
   }
 
   /**
-   * The first group of a generation wins. A later generation is taken only when nobody is left in
-   * the one before who could add us: else a member could put all others out.
+   * The first group of a generation wins. In the lobby a later generation is taken only when nobody
+   * is left in the one before who could add us: else a member could put all others out. In a private
+   * room either of the two may begin anew, as when the other's key is a new one: a group keeps the
+   * keys that it was made for.
    */
   async createGroup(
     peer: Peer,
@@ -37,7 +39,8 @@ export class GroupRequests {
     const { generation, groupInfo } = request
     const room = this.#needs.rooms.of(peer, request.room)
     if (this.#isRepeated(peer, room, generation, groupInfo)) return { reply: {} }
-    if (room.generation !== null && this.#alive(room, peer)) throw staleEpoch(room)
+    const ends = room.generation !== null && room.kind === 'lobby'
+    if (ends && this.#alive(room, peer)) throw staleEpoch(room)
     try {
       await store.createGroup(room.room, generation, groupInfo, deviceOf(peer))
     } catch (error) {

@@ -158,6 +158,10 @@ class SqliteStore implements Store {
     return this.#write('createAccount', account)
   }
 
+  changeKey(skeleton: string, spki: Bytes): Promise<void> {
+    return this.#write('changeKey', skeleton, spki)
+  }
+
   setPassword(skeleton: string, password: PasswordHash | null): Promise<void> {
     return this.#write('setPassword', skeleton, password)
   }

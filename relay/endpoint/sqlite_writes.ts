@@ -2,6 +2,7 @@ import type { Records } from './sqlite_records.ts'
 import { append, prune } from './write_log.ts'
 import {
   addKeyPackages,
+  changeKey,
   createAccount,
   revokeDevice,
   setPassword,
@@ -19,6 +20,7 @@ import { deleteWelcome } from './write_welcomes.ts'
  */
 export const WRITES = {
   createAccount,
+  changeKey,
   setPassword,
   touchDevice,
   revokeDevice,

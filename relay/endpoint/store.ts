@@ -25,6 +25,11 @@ export interface Store {
   accounts(): readonly Account[]
   /** Durable. Rejects with `refused` when the skeleton is taken. */
   createAccount(account: Account): Promise<void>
+  /**
+   * Durable. The name belongs to another key from now on, and all devices of the old one are
+   * revoked. Rejects with `refused` when there is no such account.
+   */
+  changeKey(skeleton: string, spki: Bytes): Promise<void>
   /** Durable. `null` removes the password. Rejects with `refused` when there is no such account. */
   setPassword(skeleton: string, password: PasswordHash | null): Promise<void>
 

@@ -1,6 +1,17 @@
-/** `sotto backup` and `sotto restore`, as a person reads them. */
+/** `sotto backup`, `sotto restore` and `sotto change-key`, as a person reads them. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bytes } from '../../web/protocol/bytes.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
+import { KEPT_EPOCHS } from '../../web/protocol/mls_header.ts'
+import { normaliseName, skeleton } from '../../web/protocol/names.ts'
+import { readPem } from '../../web/protocol/pem.ts'
+import { checkSpki, fingerprint } from '../../web/protocol/spki.ts'
+import { nodePrimitives } from '../node_primitives.ts'
 import { backupStore } from './backup.ts'
+import { DATABASE } from './recovery.ts'
 import { restoreStore } from './restore.ts'
+import { openStore } from './sqlite_store.ts'
 import type { StoreReport } from './store_report.ts'
 
 const MEGABYTE = 1024 * 1024
@@ -34,4 +45,34 @@ export function runRestore(target: string, dataDir: string, force: boolean): str
     ...(replaced === undefined ? [] : [`What was there before is kept in ${replaced}.`]),
     'What was said since the backup is missing here. Clients that saw it notice, and say so.',
   ].join('\n')
+}
+
+/**
+ * Gives a name to another key, for a person who has lost theirs; the endpoint must not run. Rejects
+ * with SottoError `refused` when nobody has the name, `bad_key` when the file holds no public key of
+ * ours, `unavailable`.
+ */
+export async function runChangeKey(user: string, file: string, dataDir: string): Promise<string> {
+  if (!existsSync(join(dataDir, DATABASE)))
+    throw new SottoError('unavailable', `There is no endpoint's store in ${dataDir}.`)
+  const spki = readPublicKey(file)
+  const store = await openStore(dataDir, { keptEpochs: KEPT_EPOCHS })
+  try {
+    await store.changeKey(skeleton(normaliseName(user)), spki)
+  } finally {
+    await store.close()
+  }
+  const print = Buffer.from(await fingerprint(nodePrimitives, spki)).toString('hex')
+  return [
+    `${user} is the name of this key now: ${print.replace(/(.{4})(?=.)/g, '$1 ')}`,
+    'Devices with the old key are taken no more. Everyone who knows it is warned and has to decide.',
+  ].join('\n')
+}
+
+function readPublicKey(file: string): Bytes {
+  const block = readPem(readFileSync(file, 'utf8')).find(({ label }) => label === 'PUBLIC KEY')
+  if (block === undefined)
+    throw new SottoError('bad_key', `${file} holds no public key, only something else.`)
+  checkSpki(block.der, { least: 2048 })
+  return block.der
 }

@@ -35,6 +35,14 @@ function passwordColumns(password: PasswordHash | null) {
   return { salt, hash, cost }
 }
 
+/** The name belongs to another key from now on: no device of the old one is ever taken again. */
+export function changeKey(records: Records, skeleton: string, spki: Bytes): void {
+  const account = records.account(skeleton)
+  records.tables.update('account', { ...account, spki })
+  for (const { device } of records.tables.all('device', 'WHERE account = ?', account.id as number))
+    revokeDevice(records, skeleton, device as Bytes)
+}
+
 export function touchDevice(
   records: Records,
   skeleton: string,
