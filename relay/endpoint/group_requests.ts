@@ -67,14 +67,18 @@ export class GroupRequests {
   }
 
   groupInfo(peer: Peer, request: RequestOf<'group_info'>): Outcome<'group_info'> {
-    const { store, rooms } = this.#needs
+    const { store, rooms, reconciler } = this.#needs
     const room = rooms.of(peer, request.room)
     if (room.kind !== 'lobby')
       throw new Refused('denied', 'Nobody can join this room from outside.')
     const groupInfo = store.groupInfo(room.room)
     if (room.generation === null || groupInfo === undefined) throw staleEpoch(room)
     const { generation, epoch } = room
-    return { reply: { generation, epoch, groupInfo, head: rooms.head(room.room) } }
+    return {
+      reply: { generation, epoch, groupInfo, head: rooms.head(room.room) },
+      // Who comes in may be kept out by a removed device of the same name.
+      sent: () => reconciler.consider(room.room),
+    }
   }
 
   welcome(peer: Peer, request: RequestOf<'welcome'>): Outcome<'welcome'> {

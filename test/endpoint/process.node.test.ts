@@ -13,6 +13,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { exportPublicPem } from '../../web/protocol/identity.ts'
 import {
   anIdentity,
   BarePeer,
@@ -22,6 +23,7 @@ import {
   shakeHands,
   tcpLine,
 } from '../support/bare_peer.ts'
+import { quickIdentity } from '../support/peers.ts'
 import { steadyPort } from '../support/ports.ts'
 import { portOf } from '../support/relay_stand.ts'
 import { type Stack, startStack } from '../support/stack.ts'
@@ -176,6 +178,34 @@ describe('sotto at a terminal', () => {
     const second = new Command(['endpoint', ...free(), '--data', join(dir, 'other')])
     const [, again] = await second.says(/"fingerprint":"([0-9a-f]{64})"/)
     assert.equal(again, print)
+    second.child.kill('SIGTERM')
+    await second.done
+  })
+
+  it('gives a name to another key while it does not run, and to nothing that is no key', async () => {
+    const first = new Command(['endpoint', ...free()])
+    const [, port] = await first.says(/"port":(\d+)/)
+    const [lost, found] = [await anIdentity(), await quickIdentity()]
+    await (await enter(Number(port), { user: 'robin', identity: lost })).close()
+    const data = ['--data', join(dir, 'data')]
+    const file = join(dir, 'robin.pem')
+    writeFileSync(file, exportPublicPem(found))
+    const change = (name: string) => run(['change-key', name, file, ...data])
+    assert.match((await change('robin')).err, /running/)
+    first.child.kill('SIGTERM')
+    await first.done
+    assert.match((await change('nobody')).err, /no such account/)
+    assert.match(
+      (await change('robin')).out,
+      /robin is the name of this key now: ([0-9a-f]{4} ?){16}/,
+    )
+    writeFileSync(file, 'no key')
+    assert.equal((await change('robin')).code, 1)
+    const second = new Command(['endpoint', ...free()])
+    const [, again] = await second.says(/"port":(\d+)/)
+    const refused = await enter(Number(again), { user: 'robin', identity: lost }).catch(() => 'no')
+    assert.equal(refused, 'no')
+    await (await enter(Number(again), { user: 'robin', identity: found })).close()
     second.child.kill('SIGTERM')
     await second.done
   })

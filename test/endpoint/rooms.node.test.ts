@@ -305,10 +305,19 @@ describe('a private room', () => {
     assert.lengthOf(bob.casts, 1)
   })
 
-  it('gets a new group only when nobody is left in the old one who could add us', async () => {
+  it('is begun anew by either of the two, one generation after the other', async () => {
+    const create = (generation: number) =>
+      ({ op: 'create_group', room, generation, groupInfo: GROUP_INFO }) as const
+    await fails('stale_epoch', () => bob.ask(create(2)))
+    await bob.ask(create(1))
+    await fails('stale_epoch', () => alice.ask(create(1)))
+    await fails('stale_epoch', () => say(alice, room, 0))
+    await alice.ask(create(2))
+  })
+
+  it('lets a device that is out of the group make the next when nobody could add it', async () => {
     await commit(alice, room, 0, { added: [{ user: 'bob', device: ofBob }] })
     const create = { op: 'create_group', room, generation: 1, groupInfo: GROUP_INFO } as const
-    await fails('stale_epoch', () => bob.ask(create))
     assert.isNull((await alice.ask({ op: 'rejoin', room })).generation)
     await fails('stale_epoch', () => say(alice, room, 1))
     assert.equal((await bob.ask({ op: 'rejoin', room })).generation, 1)

@@ -75,6 +75,21 @@ describe('accounts and devices', () => {
   )
 
   it(
+    'change their key, and with it all their devices',
+    withStore(async (store) => {
+      const { device } = deviceOf('ann')
+      await store.changeKey('ann', named('another key', 422))
+      assert.deepEqual(store.account('ann')?.spki, named('another key', 422))
+      assert.deepEqual(
+        store.devices('ann').map(({ revoked }) => revoked),
+        [true],
+      )
+      await fails('refused', () => store.touchDevice('ann', device, store.now()))
+      await fails('refused', () => store.changeKey('nobody', named('key', 422)))
+    }),
+  )
+
+  it(
     'keep a password, change it and lose it',
     withStore(async (store, dir) => {
       const password = { salt: named('salt', 16), hash: named('hash', 32), cost: 16 }

@@ -110,10 +110,10 @@ export class Stand {
   }
 
   /** Ends the endpoint in order and starts it again; `meanwhile` may do things to its data. */
-  async restart(meanwhile: () => void = () => undefined): Promise<void> {
+  async restart(meanwhile: () => void | Promise<void> = () => undefined): Promise<void> {
     const { port } = this.endpoint
     await this.endpoint.close()
-    meanwhile()
+    await meanwhile()
     this.endpoint = await listen(join(this.directory, 'endpoint'), port, this.#options, this.#build)
   }
 

@@ -1,4 +1,4 @@
-import { type Bytes, hex } from '../protocol/bytes.ts'
+import { type Bytes, equal, hex } from '../protocol/bytes.ts'
 import type { PersonInfo } from '../protocol/messages.ts'
 import type { Primitives } from '../protocol/primitives.ts'
 import type { PersonView, RoomId } from './model.ts'
@@ -45,6 +45,12 @@ export class People {
     return this.#take(list, undefined)
   }
 
+  /** Whether the endpoint shows this very key under the name. */
+  shows(user: string, fingerprint: Bytes): boolean {
+    const shown = this.#people.get(user)
+    return shown !== undefined && equal(shown.fingerprint, fingerprint)
+  }
+
   /** Nobody's presence is known any more. */
   offline(): void {
     for (const person of this.#people.values())
@@ -85,8 +91,11 @@ export class People {
         people.set(person.user, person)
       }
       this.#people = people
-      const told = start === undefined ? { joined, left } : { joined: [], left: [] }
-      return { ...told, alarms, renamed }
+      if (start === undefined) return { joined, left, alarms, renamed }
+      // A new session asks again about every key that nobody has decided on.
+      const pins = news.flatMap(({ user }) => this.#trust.person(user) ?? [])
+      const open = pins.filter(({ changed }) => changed !== null)
+      return { joined: [], left: [], alarms: open, renamed }
     })
     this.#tail = done.catch(() => undefined)
     return done

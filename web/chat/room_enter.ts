@@ -3,6 +3,7 @@ import { SottoError } from '../protocol/errors.ts'
 import type { DeviceRef, RoomInfo } from '../protocol/messages.ts'
 import type { Pending as Commit } from './mls.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
+import { OldSelf } from './room_renewal.ts'
 import type { Change, Cursor, Meta, Pending, RoomStore } from './room_store.ts'
 
 /** How this device got into a room's group, or what it waits for. */
@@ -58,7 +59,8 @@ export function groupIdOf(room: string, generation: number): Bytes {
   return concat(fromHex(room), u32(generation))
 }
 
-async function create(door: Door, generation: number): Promise<Entered> {
+/** Makes a group of this generation with this device alone, from keys that are trusted. */
+export async function create(door: Door, generation: number): Promise<Entered> {
   const { store, deps, loaded, link, info } = door
   const { mls, keys } = loaded
   const id = groupIdOf(store.id, generation)
@@ -88,9 +90,14 @@ async function joinFromOutside(door: Door): Promise<Entered | undefined> {
   const { generation, groupInfo } = found
   const expected = { groupId: groupIdOf(store.id, generation), policy: await policyOf(door) }
   const trust = { verify: deps.verify, now: deps.clock.now() }
-  const commit = await mls.joinExternal(keys, groupInfo, expected, trust)
-  const pending = toPending('join', commit, generation, loaded)
-  return { kind: 'change', change: { pending } }
+  try {
+    const commit = await mls.joinExternal(keys, groupInfo, expected, trust)
+    const pending = toPending('join', commit, generation, loaded)
+    return { kind: 'change', change: { pending } }
+  } catch (error) {
+    if (error instanceof OldSelf) return { kind: 'wait', text: error.message }
+    throw error
+  }
 }
 
 async function useWelcome(door: Door): Promise<Entered | undefined> {

@@ -3,8 +3,9 @@ import type { DeviceRef, RoomInfo } from '../protocol/messages.ts'
 import { proposeChange, type Wish } from './room_change.ts'
 import { PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
-import { type Entered, enter, placed } from './room_enter.ts'
+import { create, type Entered, enter, placed } from './room_enter.ts'
 import type { Then } from './room_loop.ts'
+import { newKeyLine, outlived } from './room_renewal.ts'
 import type { Change, Group, Pending } from './room_store.ts'
 import { RefusedError } from './rpc.ts'
 
@@ -52,12 +53,33 @@ export class RoomGroup {
   async repairDue(info: RoomInfo): Promise<boolean> {
     const { group, pending, meta } = this.#core.store
     if (group !== null && info.generation !== null && info.generation > group.generation) {
+      // What was said in the old group opens with its keys alone.
+      if (!this.#core.caughtUp) return false
       await this.#core.repair('The conversation was set up anew by another device.')
       return true
     }
     const lost = group === null && pending === null && info.joined && meta.repair === ''
     if (!lost || meta.cursor === null) return false
     await this.#core.repair('This device had lost its keys of this conversation.')
+    return true
+  }
+
+  /**
+   * Makes the next group when the other person's key, as it is trusted now, has no place in this
+   * one; false when there is no need. The old group is kept until the endpoint has taken the new.
+   */
+  renew(link: Link, loaded: Loaded, info: RoomInfo): boolean {
+    const { store, deps, loop, head, caughtUp } = this.#core
+    const { group } = store
+    if (group === null || !outlived(this.#core)) return false
+    this.#core.waiting = `Setting up encryption for the new key of ${store.meta.peer}.`
+    const { seq, chain } = head ?? info
+    if (caughtUp)
+      loop.ask('renew', async () => {
+        const door = { store, deps, loaded, link, info, head: { seq, chain } }
+        const made = await create(door, group.generation + 1)
+        return () => this.#entered(made, info)
+      })
     return true
   }
 
@@ -78,10 +100,12 @@ export class RoomGroup {
     core.waiting = entered.kind === 'wait' ? entered.text : ''
     if (entered.kind === 'wait') {
       // The Welcome may have come meanwhile.
-      if (core.info === info) core.loop.pause('enter', WELCOME_MS)
+      const ms = info.kind === 'lobby' ? PAUSE_MS : WELCOME_MS
+      if (core.info === info) core.loop.pause('enter', ms)
       return
     }
-    await core.commit(this.#rejoined(entered.change))
+    // A commit of the old group has no place in a new one.
+    await core.commit({ pending: null, ...this.#rejoined(entered.change) })
     // If this is lost, the same Welcome comes again and is found to be of no use.
     entered.after?.().catch(() => undefined)
     core.behind = true
@@ -97,14 +121,16 @@ export class RoomGroup {
     this.#wish = { add: users.map((user) => ({ user, devices: undefined })), remove: [] }
   }
 
-  /** A line in the room about what a repair leaves behind. */
+  /** Lines in the room about what a repair leaves behind, and about a new key. */
   #rejoined(change: Change): Change {
     const { store, deps } = this.#core
-    const { repair } = store.meta
-    if (repair === '' || !change.group) return change
+    if (!change.group) return change
+    const { repair, peer, peerKey } = store.meta
     const text = `${repair} It has joined again; what was written in between can’t be read here.`
     const at = deps.clock.now()
-    return { ...change, items: [{ k: 's', id: `repair-${at}`, text, at }] }
+    const repaired = repair === '' ? [] : [{ k: 's', id: `repair-${at}`, text, at } as const]
+    const meta = { ...change.meta, peerKey: deps.trust.person(peer)?.fingerprint ?? peerKey }
+    return { ...change, meta, items: [...repaired, ...newKeyLine(this.#core)] }
   }
 
   /** Makes the commit that is wished for, once everything that came before has been read. */

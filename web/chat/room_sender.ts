@@ -69,7 +69,6 @@ export class RoomSender {
     const core = this.#core
     const { peer, readers } = core.store.meta
     if (peer === '') return true
-    if (core.deps.trust.word(peer) === 'changed') return false
     const there = readers.some(({ user }) => user === peer)
     core.waiting = there ? '' : `Waiting for a device of ${peer} to come in.`
     return there

@@ -33,6 +33,8 @@ export interface Meta {
   readonly kind: 'lobby' | 'private'
   /** The other person of a private room, else empty. */
   readonly peer: string
+  /** The other person's key that the last group was for; null before the first. */
+  readonly peerKey: Bytes | null
   /** Null until this device is in the room's group for the first time. */
   readonly cursor: Cursor | null
   /** Entries up to this place are before our group state: verified by the chain, never opened. */
@@ -302,6 +304,7 @@ export class RoomStore {
 function newMeta(fallback: Pick<Meta, 'kind' | 'peer'>): Meta {
   return {
     ...fallback,
+    peerKey: null,
     cursor: null,
     from: 0,
     received: 0,

@@ -6,6 +6,7 @@ import { RoomCore } from './room_core.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
 import { RoomGroup } from './room_group.ts'
 import { RoomLog } from './room_log.ts'
+import { undecided } from './room_renewal.ts'
 import type { RoomScreen, Situation } from './room_screen.ts'
 import { RoomSender } from './room_sender.ts'
 import type { RoomStore } from './room_store.ts'
@@ -126,6 +127,10 @@ export class RoomSync {
     if (this.#core.link !== link) return false
     if (await this.#group.repairDue(info)) return true
     if (await this.#log.readBatch(loaded)) return true
+    if (store.group !== null) this.#log.fillGap(link)
+    // To neither key, before the person has decided between them.
+    if (undecided(this.#core)) return false
+    if (this.#group.renew(link, loaded, info)) return false
     this.#group.sendPending(link)
     if (store.group !== null) return this.#inside(link, loaded)
     if (store.pending === null) this.#group.enter(link, loaded, info)
@@ -133,7 +138,6 @@ export class RoomSync {
   }
 
   #inside(link: Link, loaded: Loaded): Promise<boolean> {
-    this.#log.fillGap(link)
     this.#group.change(link, loaded)
     return this.#sender.deliver(link, loaded)
   }
@@ -194,6 +198,14 @@ export class RoomSync {
     return this.#core.loop.locally(async () => {
       if (this.#core.store.meta.alarm?.kind === 'fork') await this.#forget()
       else await this.#core.commit({ meta: { alarm: null } })
+    })
+  }
+
+  /** The person has decided on somebody's key: whoever was kept out for it is looked at again. */
+  keyDecided(): Promise<void> {
+    return this.#core.loop.locally(async () => {
+      if (this.#core.store.meta.alarm?.kind === 'member')
+        await this.#core.commit({ meta: { alarm: null } })
     })
   }
 

@@ -119,6 +119,11 @@ export class Trust {
     return pin?.verified ? 'verified' : 'pinned'
   }
 
+  /** Somebody's key has changed, and nobody has decided on it. */
+  get undecided(): boolean {
+    return [...this.#people.values()].some(({ changed }) => changed !== null)
+  }
+
   /**
    * A key was seen under a name: pins it at first sight, or notes that it is another one. The pins
    * that this changes are stored in one write.
