@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { defineConfig, type Plugin } from 'vite'
+import { folded, terseErrors, tightTemplates, unreached } from './vite.smaller.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const page = join(root, '.build/page')
@@ -34,24 +35,6 @@ function plainImports(): Plugin {
     load(id) {
       if (id !== '\0vite/preload-helper.js') return
       return 'export const __vitePreload = (load) => load()'
-    },
-  }
-}
-
-/**
- * Leaves out the sentences in the errors of ts-mls (1.6 KB gzip). They are for its developers: ours
- * are told apart by their classes' names, which stay, and people read texts of our own.
- */
-function terseErrors(): Plugin {
-  return {
-    name: 'sotto-terse-errors',
-    apply: 'build',
-    transform: {
-      filter: { id: /node_modules\/ts-mls\/.*\.js$/ },
-      handler: (code) => ({
-        code: code.replace(/(new \w+Error\()(?:"[^"\\]*"|`[^`\\]*`)\)/g, "$1'')"),
-        map: null,
-      }),
     },
   }
 }
@@ -96,6 +79,7 @@ export default defineConfig({
     // Lazy parts are loaded where the code says so; nothing has to be announced.
     modulePreload: false,
     rolldownOptions: {
+      checks: { pluginTimings: false },
       output: {
         codeSplitting: {
           groups: [
@@ -109,5 +93,5 @@ export default defineConfig({
       },
     },
   },
-  plugins: [plainImports(), terseErrors(), precompress()],
+  plugins: [plainImports(), terseErrors(), unreached(), tightTemplates(), folded(), precompress()],
 })

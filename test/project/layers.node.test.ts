@@ -28,7 +28,7 @@ const MAY: readonly (readonly [part: RegExp, may: RegExp])[] = [
   [/^web\/chat\//, /^web\/(chat|protocol)\//],
   [/^web\/io\//, /^web\/(io|protocol)\/|^web\/chat\/(transport|storage)\.ts$/],
   [/^web\/ui\//, /^web\/(ui|chat|protocol)\//],
-  [/^web\/vite\.config\.ts$/, /^$/],
+  [/^web\/vite\.\w+\.ts$/, /^web\/vite\./],
   [/^relay\/(cli|\w+_command)\.ts$/, /^(relay|web\/(protocol|chat))\//],
   [/^relay\/(endpoint|peer)\//, /^(relay\/|web\/(protocol|chat)\/)/],
   [

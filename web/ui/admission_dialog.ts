@@ -10,14 +10,12 @@ export type Passwords = { serverPassword?: string; accountPassword?: string }
 /** The endpoint wants passwords. They leave only now, after it has proved its key. */
 @customElement('admission-dialog')
 export class AdmissionDialog extends SottoElement {
-  @property({ attribute: false }) admission:
-    | Extract<ConnectionState, { phase: 'admission' }>
-    | undefined
-  @property({ attribute: false }) admit: (passwords: Passwords) => Promise<void> = async () => {}
-  @state() private problem = ''
-  @state() private busy = false
+  @property admission: Extract<ConnectionState, { phase: 'admission' }> | undefined
+  @property admit: (passwords: Passwords) => Promise<void> = async () => {}
+  @state private problem = ''
+  @state private busy = false
   /** From when on another try is taken (ms since 1970), or 0. */
-  @state() private until = 0
+  @state private until = 0
 
   private get dialog(): HTMLDialogElement | null {
     return this.querySelector('dialog')

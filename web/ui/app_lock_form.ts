@@ -20,13 +20,13 @@ const LABELS: Record<Doing, string> = {
 /** The passphrase over everything that this browser keeps of a person. */
 @customElement('app-lock-form')
 export class AppLockForm extends SottoElement {
-  @property({ attribute: false }) lock: Entered['lock']
-  @property({ attribute: false }) user = ''
-  @property({ attribute: false }) backedUp = false
-  @state() private doing: Doing | undefined
-  @state() private busy = false
-  @state() private problem = ''
-  @state() private done = ''
+  @property lock: Entered['lock']
+  @property user = ''
+  @property backedUp = false
+  @state private doing: Doing | undefined
+  @state private busy = false
+  @state private problem = ''
+  @state private done = ''
 
   override render(): Html | typeof nothing {
     if (this.lock === undefined) return nothing

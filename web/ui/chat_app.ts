@@ -40,22 +40,22 @@ function afterPaint(work: () => void): void {
  */
 @customElement('sotto-app')
 export class ChatApp extends SottoElement {
-  @property({ attribute: false }) door: Door | undefined
-  @state() private entered: Entered | undefined
-  @state() private locked: Locked | undefined
-  @state() private unlocking = false
-  @state() private keyless: { user: string; text: string } | undefined
-  @state() private ready = false
-  @state() private profiles: readonly ProfileView[] = []
-  @state() private making: Making | undefined
-  @state() private problem = ''
-  @state() private lost = ''
-  @state() private selected: RoomId | undefined
-  @state() private showsList = false
-  @state() private panel: PanelName | undefined
-  @state() private opening: Opening | undefined
+  @property door: Door | undefined
+  @state private entered: Entered | undefined
+  @state private locked: Locked | undefined
+  @state private unlocking = false
+  @state private keyless: { user: string; text: string } | undefined
+  @state private ready = false
+  @state private profiles: readonly ProfileView[] = []
+  @state private making: Making | undefined
+  @state private problem = ''
+  @state private lost = ''
+  @state private selected: RoomId | undefined
+  @state private showsList = false
+  @state private panel: PanelName | undefined
+  @state private opening: Opening | undefined
   /** Blocking notices that the person has put aside to read what is here. */
-  @state() private aside: ReadonlySet<string> = new Set()
+  @state private aside: ReadonlySet<string> = new Set()
 
   #drafts = new Map<RoomId, string>()
   readonly #onChange = (): void => this.requestUpdate()

@@ -15,12 +15,12 @@ import './reader_list.ts'
 /** Above a conversation: what it is, who can read it, and the state of the connection. */
 @customElement('chat-header')
 export class ChatHeader extends SottoElement {
-  @property({ attribute: false }) room: RoomView | undefined
-  @property({ attribute: false }) connection: ConnectionState = { phase: 'connecting' }
+  @property room: RoomView | undefined
+  @property connection: ConnectionState = { phase: 'connecting' }
   /** Unread messages in the other conversations. */
-  @property({ attribute: false }) elsewhere = 0
-  @property({ attribute: false }) backedUp = true
-  @state() private ending = false
+  @property elsewhere = 0
+  @property backedUp = true
+  @state private ending = false
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
     const before = changed.get('room') as RoomView | undefined

@@ -15,17 +15,17 @@ import './room_list.ts'
 /** The chat itself: list and conversation side by side, or one at a time where it is narrow. */
 @customElement('chat-screen')
 export class ChatScreen extends SottoElement {
-  @property({ attribute: false }) state: ChatState | undefined
-  @property({ attribute: false }) model: ChatModel | undefined
+  @property state: ChatState | undefined
+  @property model: ChatModel | undefined
   /** The conversation on the screen. */
-  @property({ attribute: false }) room: RoomView | undefined
-  @property({ attribute: false }) draft = ''
+  @property room: RoomView | undefined
+  @property draft = ''
   /** Where it is narrow: whether the list is on the screen instead of the conversation. */
-  @property({ attribute: false }) showsList = false
+  @property showsList = false
   /** Blocking notices that the person has put aside: they stand above the conversation. */
-  @property({ attribute: false }) aside: ReadonlySet<string> = new Set()
+  @property aside: ReadonlySet<string> = new Set()
   /** Something that was asked for and failed, for people. */
-  @property({ attribute: false }) problem = ''
+  @property problem = ''
 
   private get form(): MessageForm | null {
     return this.querySelector('message-form')

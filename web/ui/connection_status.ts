@@ -5,7 +5,7 @@ import { customElement, type Html, html, nothing, property } from './html.ts'
 /** The connection's state in words. The countdown is for the eye only: it is not read out. */
 @customElement('connection-status')
 export class ConnectionStatus extends SottoElement {
-  @property({ attribute: false }) connection: ConnectionState = { phase: 'connecting' }
+  @property connection: ConnectionState = { phase: 'connecting' }
   #timer: ReturnType<typeof setInterval> | undefined
 
   override disconnectedCallback(): void {

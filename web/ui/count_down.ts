@@ -5,7 +5,7 @@ import { customElement, type Html, html, nothing, property } from './html.ts'
 @customElement('count-down')
 export class CountDown extends SottoElement {
   /** Milliseconds since 1970; 0 for nothing to wait for. */
-  @property({ attribute: false }) until = 0
+  @property until = 0
   #timer: ReturnType<typeof setInterval> | undefined
 
   override disconnectedCallback(): void {

@@ -10,14 +10,14 @@ const LOOK_MS = 5_000
 /** The person's devices, and the way to remove one that was lost or is no longer used. */
 @customElement('device-list')
 export class DeviceList extends SottoElement {
-  @property({ attribute: false }) model: ChatModel | undefined
-  @property({ attribute: false }) online = false
-  @state() private devices: readonly DeviceView[] | undefined
+  @property model: ChatModel | undefined
+  @property online = false
+  @state private devices: readonly DeviceView[] | undefined
   /** The device that is about to be removed, and how often that has been confirmed. */
-  @state() private removing = ''
-  @state() private confirmed = 0
-  @state() private busy = false
-  @state() private problem = ''
+  @state private removing = ''
+  @state private confirmed = 0
+  @state private busy = false
+  @state private problem = ''
   #timer: ReturnType<typeof setInterval> | undefined
 
   override connectedCallback(): void {

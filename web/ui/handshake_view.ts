@@ -18,8 +18,8 @@ const MODES = {
 /** The handshake of this very connection, step by step as it happens, as two lanes. */
 @customElement('handshake-view')
 export class HandshakePanel extends SidePanel {
-  @property({ attribute: false }) handshake: View | undefined
-  @property({ attribute: false }) endpoint: EndpointView | undefined
+  @property handshake: View | undefined
+  @property endpoint: EndpointView | undefined
 
   protected override heading(): string {
     return 'Handshake'

@@ -9,12 +9,19 @@
  * template outside the subset throws when it is first rendered.
  */
 import './trusted_types.ts'
-import type { CompiledTemplate, CompiledTemplateResult } from 'lit'
+import type { CompiledTemplate, CompiledTemplateResult, ReactiveElement } from 'lit'
 import { _$LH } from 'lit-html/private-ssr-support.js'
 
 export type { CompiledTemplateResult as Html } from 'lit'
 export { LitElement, nothing } from 'lit'
-export { customElement, property, state } from 'lit/decorators.js'
+export { customElement } from 'lit/decorators.js'
+export { property as state }
+
+/** A change of it renders the element again. None of ours is an attribute as well. */
+export function property(element: ReactiveElement, name: string): void {
+  const type = element.constructor as typeof ReactiveElement
+  type.createProperty(name, { attribute: false })
+}
 
 type Part = CompiledTemplate['parts'][number]
 interface Tree {

@@ -16,20 +16,20 @@ const SHORTEST = 8
 /** The person's key: what it is, whether it is safe, and how it gets from browser to browser. */
 @customElement('identity-panel')
 export class IdentityPanel extends SidePanel {
-  @property({ attribute: false }) me: Me | undefined
-  @property({ attribute: false }) keeper: IdentityKeeper | undefined
-  @property({ attribute: false }) door: Door | undefined
-  @property({ attribute: false }) model: ChatModel | undefined
-  @property({ attribute: false }) lock: Entered['lock']
-  @property({ attribute: false }) online = false
-  @state() private busy = ''
-  @state() private problem = ''
-  @state() private done = ''
-  @state() private reveals = false
-  @state() private read: { key: KeyFile; name: string } | undefined
-  @state() private publicPem = ''
+  @property me: Me | undefined
+  @property keeper: IdentityKeeper | undefined
+  @property door: Door | undefined
+  @property model: ChatModel | undefined
+  @property lock: Entered['lock']
+  @property online = false
+  @state private busy = ''
+  @state private problem = ''
+  @state private done = ''
+  @state private reveals = false
+  @state private read: { key: KeyFile; name: string } | undefined
+  @state private publicPem = ''
   /** How often deletion has been confirmed. */
-  @state() private confirmed = 0
+  @state private confirmed = 0
 
   private get passphrase(): HTMLInputElement | null {
     return this.querySelector('#passphrase')

@@ -13,13 +13,13 @@ const NEARLY = 1000
 /** Where one writes. Enter sends, Shift+Enter breaks the line. */
 @customElement('message-form')
 export class MessageForm extends SottoElement {
-  @property({ attribute: false }) room: RoomView | undefined
-  @property({ attribute: false }) draft = ''
+  @property room: RoomView | undefined
+  @property draft = ''
   /** This device sends nothing any more. */
-  @property({ attribute: false }) over = false
+  @property over = false
   /** For `/pm`: the names that are known. */
-  @property({ attribute: false }) users: readonly string[] = []
-  @state() private hint: readonly string[] = []
+  @property users: readonly string[] = []
+  @state private hint: readonly string[] = []
 
   private get box(): HTMLTextAreaElement | null {
     return this.querySelector('textarea')

@@ -30,11 +30,11 @@ interface Page {
  */
 @customElement('message-list')
 export class MessageList extends SottoElement {
-  @property({ attribute: false }) room: RoomView | undefined
-  @property({ attribute: false }) model: ChatModel | undefined
-  @state() private marker: string | undefined
-  @state() private announcement = ''
-  @state() private following = true
+  @property room: RoomView | undefined
+  @property model: ChatModel | undefined
+  @state private marker: string | undefined
+  @state private announcement = ''
+  @state private following = true
 
   #window = new PageWindow()
   #pages = new Map<number, Page>()

@@ -7,8 +7,8 @@ import { warningIcon } from './icons.ts'
 /** A notice that stops everything until one of its choices is taken: Escape does not close it. */
 @customElement('notice-dialog')
 export class NoticeDialog extends SottoElement {
-  @property({ attribute: false }) notice: Notice | undefined
-  @state() private taken = false
+  @property notice: Notice | undefined
+  @state private taken = false
 
   private get dialog(): HTMLDialogElement | null {
     return this.querySelector('dialog')

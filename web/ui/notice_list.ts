@@ -10,7 +10,7 @@ import { infoIcon, warningIcon } from './icons.ts'
  */
 @customElement('notice-list')
 export class NoticeList extends SottoElement {
-  @property({ attribute: false }) notices: readonly Notice[] = []
+  @property notices: readonly Notice[] = []
 
   override render(): Html {
     return html`<div aria-live="polite" aria-relevant="additions">${this.notices.map((notice) => this.#renderNotice(notice))}</div>`

@@ -10,13 +10,13 @@ const SHORTEST = 8
 /** The password that the endpoint asks for beside the key: set, changed, removed. */
 @customElement('password-form')
 export class PasswordForm extends SottoElement {
-  @property({ attribute: false }) model: ChatModel | undefined
-  @property({ attribute: false }) online = false
-  @state() private open = false
-  @state() private busy = false
-  @state() private problem = ''
-  @state() private done = ''
-  @state() private until = 0
+  @property model: ChatModel | undefined
+  @property online = false
+  @state private open = false
+  @state private busy = false
+  @state private problem = ''
+  @state private done = ''
+  @state private until = 0
 
   override render(): Html {
     return html`

@@ -19,10 +19,10 @@ export const TRUST: Record<Trust, string> = {
 /** Everyone whom the endpoint told of. A person is a button that opens a private conversation. */
 @customElement('people-list')
 export class PeopleList extends SottoElement {
-  @property({ attribute: false }) people: readonly PersonView[] = []
+  @property people: readonly PersonView[] = []
   /** Without a connection nobody's presence is known. */
-  @property({ attribute: false }) connected = true
-  @state() private wanted = ''
+  @property connected = true
+  @state private wanted = ''
 
   override render(): Html {
     const wanted = this.wanted.trim().toLowerCase()

@@ -12,9 +12,9 @@ import { grouped, hue, initial, plural } from './words.ts'
  */
 @customElement('reader-list')
 export class ReaderList extends SottoElement {
-  @property({ attribute: false }) room: RoomView | undefined
-  @state() private open = false
-  @state() private wiping = false
+  @property room: RoomView | undefined
+  @state private open = false
+  @state private wiping = false
 
   override render(): Html | typeof nothing {
     if (this.room === undefined) return nothing

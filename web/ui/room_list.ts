@@ -9,8 +9,8 @@ import { hue, initial, moment, plural } from './words.ts'
 /** The conversations: the lobby first, then private ones by their last activity. */
 @customElement('room-list')
 export class RoomList extends SottoElement {
-  @property({ attribute: false }) rooms: readonly RoomView[] = []
-  @property({ attribute: false }) selected: RoomId | undefined
+  @property rooms: readonly RoomView[] = []
+  @property selected: RoomId | undefined
 
   override render(): Html {
     const tabStop = this.rooms.some(({ room }) => room === this.selected)

@@ -10,13 +10,13 @@ const PAUSE = 120
 /** Full-text search through everything that this device keeps. Nothing of it leaves the page. */
 @customElement('search-panel')
 export class SearchPanel extends SidePanel {
-  @property({ attribute: false }) model: ChatModel | undefined
-  @property({ attribute: false }) rooms: readonly RoomView[] = []
-  @state() private hits: readonly SearchHit[] = []
-  @state() private more: SearchPlace | undefined
-  @state() private words = ''
-  @state() private problem = ''
-  @state() private searched = ''
+  @property model: ChatModel | undefined
+  @property rooms: readonly RoomView[] = []
+  @state private hits: readonly SearchHit[] = []
+  @state private more: SearchPlace | undefined
+  @state private words = ''
+  @state private problem = ''
+  @state private searched = ''
   #abort = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
 

@@ -7,10 +7,10 @@ import { secretField, secretIn } from './secret_field.ts'
 /** Asks for the passphrase of a person who has set the app lock. */
 @customElement('unlock-form')
 export class UnlockForm extends SottoElement {
-  @property({ attribute: false }) locked: Locked | undefined
+  @property locked: Locked | undefined
   /** Why it did not open, for people. */
-  @property({ attribute: false }) problem = ''
-  @property({ attribute: false }) busy = false
+  @property problem = ''
+  @property busy = false
 
   protected override firstUpdated(): void {
     this.querySelector<HTMLElement>('input')?.focus()

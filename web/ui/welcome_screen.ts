@@ -22,24 +22,22 @@ const WORDS: Record<Making, string> = {
 /** The first screen: a name and one button, or a person whom this browser already knows. */
 @customElement('welcome-screen')
 export class WelcomeScreen extends SottoElement {
-  @property({ attribute: false }) door: Door | undefined
-  @property({ attribute: false }) profiles: readonly ProfileView[] = []
+  @property door: Door | undefined
+  @property profiles: readonly ProfileView[] = []
   /** How far the making of a person has come, or undefined while nobody is made. */
-  @property({ attribute: false }) making: Making | undefined
+  @property making: Making | undefined
   /** Why coming in failed, for people. */
-  @property({ attribute: false }) problem = ''
+  @property problem = ''
   /** What happened to the person whom this tab was, if anything did. */
-  @property({ attribute: false }) lost = ''
+  @property lost = ''
   /** A person whose app lock asks for its passphrase. */
-  @property({ attribute: false }) locked: Locked | undefined
-  @property({ attribute: false }) unlocking = false
+  @property locked: Locked | undefined
+  @property unlocking = false
   /** A person whose key the browser has deleted: the file that brings it back is asked for. */
-  @property({ attribute: false }) keyless:
-    | { readonly user: string; readonly text: string }
-    | undefined
-  @state() private nameProblem = ''
-  @state() private keyProblem = ''
-  @state() private key: KeyFile | undefined
+  @property keyless: { readonly user: string; readonly text: string } | undefined
+  @state private nameProblem = ''
+  @state private keyProblem = ''
+  @state private key: KeyFile | undefined
 
   private get name(): HTMLInputElement | null {
     return this.querySelector('#name')
