@@ -36,6 +36,10 @@ export function primitivesContract(name: string, p: Primitives): void {
       // RFC 4231, test case 2.
       const mac = await p.hmac(await p.hmacKey(utf8('Jefe')), utf8('what do ya want for nothing?'))
       assert.equal(hex(mac), '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843')
+      // RFC 4231, test case 6: a key longer than a block.
+      const long = await p.hmacKey(new Uint8Array(131).fill(0xaa))
+      const text = utf8('Test Using Larger Than Block-Size Key - Hash Key First')
+      assert.match(hex(await p.hmac(long, text)), /^60e431591ee0b67f0d8a26aacbf5b77f/)
     })
 
     it('keep an HMAC key when its bytes are wiped', async () => {
@@ -126,7 +130,7 @@ export function interoperate(one: Primitives, other: Primitives): void {
   it('agree with each other on every operation', () =>
     seeded(async (random) => {
       for (let i = 0; i < 20; i++) {
-        const [raw, data, nonce] = [random.bytes(32), random.bytes(i * 7), random.bytes(12)]
+        const [raw, data, nonce] = [random.bytes(32), random.bytes(i * i * 7), random.bytes(12)]
         assert.equal(hex(await one.sha256(data)), hex(await other.sha256(data)))
         const macs = [one, other].map(async (p) => hex(await p.hmac(await p.hmacKey(raw), data)))
         assert.equal(await macs[0], await macs[1])

@@ -3,7 +3,7 @@
  * travel as {@link HmacKey}s; their bytes exist only between one HMAC and the next import.
  */
 import { type Bytes, concat, EMPTY, lp8, u8, u32, utf8 } from './bytes.ts'
-import type { HmacKey, Primitives } from './primitives.ts'
+import type { Awaitable, HmacKey, Primitives } from './primitives.ts'
 
 export const HASH_LENGTH = 32
 export const IV_LENGTH = 12
@@ -31,12 +31,12 @@ export async function ext(p: Primitives, salt: HmacKey, ikm: Bytes): Promise<Hma
 }
 
 /** `Drv(s, label, ctx)`: HKDF-Expand to 32 bytes (RFC 5869, 2.3), as bytes. */
-export async function drv(
+export function drv(
   p: Primitives,
   secret: HmacKey,
   label: string,
   context: Bytes = EMPTY,
-): Promise<Bytes> {
+): Awaitable<Bytes> {
   return p.hmac(secret, infoOf(label, context))
 }
 
@@ -101,12 +101,12 @@ export async function open1(
 }
 
 /** `T0 = H("sotto1 transcript" ‖ 00 ‖ lp8(host))`. */
-export async function transcriptOf(p: Primitives, host: string): Promise<Bytes> {
+export function transcriptOf(p: Primitives, host: string): Awaitable<Bytes> {
   return p.sha256(concat(utf8('sotto1 transcript'), u8(0), lp8(utf8(host))))
 }
 
 /** `ab(T, type, body)`: the transcript with one more plaintext in it. */
-export async function ab(p: Primitives, T: Bytes, type: number, body: Bytes): Promise<Bytes> {
+export function ab(p: Primitives, T: Bytes, type: number, body: Bytes): Awaitable<Bytes> {
   const hashed = new Uint8Array(T.length + 5 + body.length)
   hashed.set(T)
   hashed[T.length] = type
