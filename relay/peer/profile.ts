@@ -12,6 +12,7 @@ import {
   importIdentityPem,
 } from '../../web/protocol/identity.ts'
 import { fileStorage } from './file_storage.ts'
+import { signerOf } from './signer.ts'
 
 /** The person's key file: whoever has it is that person. */
 const KEY_FILE = 'identity.pem'
@@ -39,7 +40,7 @@ export async function fileProfile(
     const kept = (await storage.read('profile')) as Kept | undefined
     if (kept !== undefined && kept.user !== user)
       throw new SottoError('bad_name', `${directory} belongs to ${kept.user}: take another one.`)
-    const identity = await identityIn(directory, passphrase)
+    const identity = signerOf(await identityIn(directory, passphrase))
     const { device, vault } = kept ?? (await make(storage, user))
     const key = await crypto.subtle.importKey('raw', vault, 'AES-GCM', false, [
       'encrypt',
