@@ -1,5 +1,4 @@
 /** C.3: application messages, whatever comes as one, at both ends and in every room. */
-import type * as v from 'valibot'
 import { type Bytes, concat } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import {
@@ -11,6 +10,7 @@ import {
   replySchemas,
   requestSchema,
 } from '../../web/protocol/messages.ts'
+import type { Shape } from '../../web/protocol/shape.ts'
 import { full, type Random, seeded } from '../support/random.ts'
 import { assert, describe, it } from '../support/suite.ts'
 
@@ -64,7 +64,7 @@ const REPLIES: readonly object[] = [
 const REFUSALS: readonly object[] = [{ re: 1, error: 'stale_epoch', text: 'Late.', epoch: 3 }]
 const BODIES: readonly object[] = [{ t: 'text', text: 'hello', at: 1_700_000_000_000 }]
 
-const TARGETS: Record<string, { seeds: readonly object[]; schemas: readonly v.GenericSchema[] }> = {
+const TARGETS: Record<string, { seeds: readonly object[]; schemas: readonly Shape<unknown>[] }> = {
   requests: { seeds: REQUESTS, schemas: [requestSchema] },
   events: { seeds: EVENTS, schemas: [eventSchema] },
   replies: { seeds: REPLIES, schemas: Object.values(replySchemas) },

@@ -4,7 +4,6 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import * as v from 'valibot'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { Trunk } from '../../relay/trunk.ts'
 import { readClearAlert } from '../../web/protocol/alerts.ts'
@@ -23,6 +22,7 @@ import type { Established } from '../../web/protocol/handshake_keys.ts'
 import { generateIdentity, type Identity } from '../../web/protocol/identity.ts'
 import {
   type Ask,
+  checkMessage,
   decodeMessage,
   type Event,
   encodeMessage,
@@ -35,6 +35,7 @@ import {
 } from '../../web/protocol/messages.ts'
 import { decodeParams, type Params } from '../../web/protocol/params.ts'
 import { type Received, Session } from '../../web/protocol/session.ts'
+import { count, known, optional, type Shape, text } from '../../web/protocol/shape.ts'
 import type { Ticket } from '../../web/protocol/tickets.ts'
 
 /** Frames to and from an endpoint. */
@@ -211,7 +212,7 @@ export class RefusedAsk extends Error {
   }
 }
 
-const kind = v.looseObject({ re: v.optional(v.number()), error: v.optional(v.string()) })
+const kind = known({ re: optional(count), error: optional(text(40)) })
 
 interface Waiting {
   readonly op: Op
@@ -345,7 +346,7 @@ export class BarePeer {
       return
     }
     const { re: _, ...rest } = value
-    const reply = v.parse(replySchemas[waiting.op], rest)
+    const reply = checkMessage(replySchemas[waiting.op] as Shape<Reply<Op>>, rest)
     if (waiting.op === 'subscribe') {
       const { castSecret, head } = reply as Reply<'subscribe'>
       await this.#learn(head.room, castSecret)

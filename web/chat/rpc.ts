@@ -1,8 +1,8 @@
-import * as v from 'valibot'
 import type { Bytes } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import {
   type Ask,
+  checkMessage,
   decodeMessage,
   type Event,
   encodeMessage,
@@ -13,6 +13,7 @@ import {
   refusalSchema,
   replySchemas,
 } from '../protocol/messages.ts'
+import { count, known, optional, type Shape, text } from '../protocol/shape.ts'
 
 /** The endpoint said no. `message` is its own text for people. */
 export class RefusedError extends SottoError {
@@ -35,18 +36,7 @@ interface Waiting {
   reject(error: SottoError): void
 }
 
-const kindSchema = v.union([
-  v.looseObject({ re: v.number(), error: v.string() }),
-  v.looseObject({ re: v.number() }),
-  v.looseObject({ ev: v.string() }),
-])
-
-function parse<T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
-  const parsed = v.safeParse(schema, value)
-  if (parsed.success) return parsed.output
-  const where = v.getDotPath(parsed.issues[0]) ?? 'message'
-  throw new SottoError('decode_error', `The endpoint’s message has a wrong field: ${where}.`)
-}
+const answerOrEvent = known({ re: optional(count), error: optional(text(40)) })
 
 /** Numbers requests and brings each reply to the one who asked. */
 export class Rpc {
@@ -69,18 +59,18 @@ export class Rpc {
    * SottoError `decode_error` for what is neither, and for an answer that nobody waits for.
    */
   take(message: Bytes): Incoming {
-    const value = decodeMessage(kindSchema, message)
-    if ('ev' in value) return { kind: 'event', event: parse(eventSchema, value) }
-    const waiting = this.#waiting.get(value.re as number)
+    const value = decodeMessage(answerOrEvent, message)
+    if ('ev' in value) return { kind: 'event', event: checkMessage(eventSchema, value) }
+    const { re = 0, ...rest } = value
+    const waiting = this.#waiting.get(re)
     if (waiting === undefined)
       throw new SottoError('decode_error', 'The endpoint answered what nobody asked.')
-    this.#waiting.delete(value.re as number)
-    if ('error' in value) {
-      const refusal = parse(refusalSchema, value)
+    this.#waiting.delete(re)
+    if ('error' in rest) {
+      const refusal = checkMessage(refusalSchema, value)
       return { kind: 'refusal', settle: () => waiting.reject(new RefusedError(refusal)) }
     }
-    const { re: _, ...rest } = value
-    const reply = parse(replySchemas[waiting.op], rest)
+    const reply = checkMessage(replySchemas[waiting.op] as Shape<Reply<Op>>, rest)
     return { kind: 'reply', reply, settle: () => waiting.resolve(reply) }
   }
 

@@ -1,143 +1,151 @@
 /**
- * What a peer and the endpoint say to each other inside records: CBOR maps, checked with valibot
- * at the boundary on both sides (PROTOCOL.md, "Application messages").
+ * What a peer and the endpoint say to each other inside records: CBOR maps, whose shapes are
+ * checked at the boundary on both sides (PROTOCOL.md, "Application messages").
  */
-import * as v from 'valibot'
 import type { Bytes } from './bytes.ts'
 import { decode, encode } from './cbor.ts'
 import { SottoError } from './errors.ts'
-
-const bytes = (length: number) =>
-  v.custom<Bytes>((x) => x instanceof Uint8Array && x.length === length, `needs ${length} bytes`)
-const blob = (most: number) =>
-  v.custom<Bytes>((x) => x instanceof Uint8Array && x.length <= most, `at most ${most} bytes`)
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
-const text = (most: number) => v.pipe(v.string(), v.maxLength(most))
-const list = <T extends v.GenericSchema>(of: T, most: number) =>
-  v.pipe(v.array(of), v.maxLength(most))
+import {
+  blob,
+  boolean,
+  bytes,
+  count,
+  known,
+  list,
+  map,
+  nullable,
+  type Of,
+  oneOf,
+  optional,
+  type Shape,
+  text,
+  upTo,
+  variant,
+} from './shape.ts'
 
 const room = bytes(16)
 const device = bytes(16)
 const name = text(64)
-const password = v.optional(text(1024))
+const password = optional(text(1024))
 
 /** One device of one person, as it stands in rooms. */
-export const deviceRef = v.strictObject({ user: name, device })
-export type DeviceRef = v.InferOutput<typeof deviceRef>
+export const deviceRef = map({ user: name, device })
+export type DeviceRef = Of<typeof deviceRef>
 
 /** Everything a peer may ask. `id` is the peer's number for the request; the reply carries it. */
-export const requestSchema = v.variant('op', [
+export const requestSchema = variant(
+  'op',
   // Before admission (M4 status `register required` or `not admitted`) only these two are taken.
-  v.strictObject({
+  map({
     id: count,
-    op: v.literal('register'),
+    op: oneOf('register'),
     serverPassword: password,
     accountPassword: password,
   }),
-  v.strictObject({
+  map({
     id: count,
-    op: v.literal('login'),
+    op: oneOf('login'),
     serverPassword: password,
     accountPassword: password,
   }),
 
   /** Sets, changes or (null) removes the account password. */
-  v.strictObject({
+  map({
     id: count,
-    op: v.literal('set_password'),
+    op: oneOf('set_password'),
     current: password,
-    next: v.nullable(text(1024)),
+    next: nullable(text(1024)),
   }),
   /** Everything a peer needs to begin: rooms with heads, people, stock of key packages. */
-  v.strictObject({ id: count, op: v.literal('sync') }),
-  v.strictObject({
+  map({ id: count, op: oneOf('sync') }),
+  map({
     id: count,
-    op: v.literal('publish_key_packages'),
+    op: oneOf('publish_key_packages'),
     packages: list(blob(8192), 64),
-    lastResort: v.optional(blob(8192)),
+    lastResort: optional(blob(8192)),
   }),
   /** One key package for each device of `user` in `devices` (all its devices when absent). */
-  v.strictObject({
+  map({
     id: count,
-    op: v.literal('take_key_packages'),
+    op: oneOf('take_key_packages'),
     user: name,
-    devices: v.optional(list(device, 64)),
+    devices: optional(list(device, 64)),
   }),
   /** The private room of the two, made when there is none yet. */
-  v.strictObject({ id: count, op: v.literal('open_private'), user: name }),
+  map({ id: count, op: oneOf('open_private'), user: name }),
   /** Gives up one's membership of a private room. */
-  v.strictObject({ id: count, op: v.literal('leave_room'), room }),
+  map({ id: count, op: oneOf('leave_room'), room }),
   /** From here on casts of this room reach the peer; the reply has the cast key and the head. */
-  v.strictObject({ id: count, op: v.literal('subscribe'), room }),
-  v.strictObject({ id: count, op: v.literal('unsubscribe'), room }),
+  map({ id: count, op: oneOf('subscribe'), room }),
+  map({ id: count, op: oneOf('unsubscribe'), room }),
   /** Log entries with seq > after, in order, at most `most` and about 256 KiB. */
-  v.strictObject({
+  map({
     id: count,
-    op: v.literal('fetch'),
+    op: oneOf('fetch'),
     room,
     after: count,
-    most: v.pipe(count, v.maxValue(1000)),
+    most: upTo(1000),
   }),
   /** Registers the room's group; first one per generation wins, others get `stale_epoch`. */
-  v.strictObject({
+  map({
     id: count,
-    op: v.literal('create_group'),
+    op: oneOf('create_group'),
     room,
     generation: count,
     groupInfo: blob(2 ** 21),
   }),
   /** The group's newest GroupInfo, for joining from outside. Only in open rooms. */
-  v.strictObject({ id: count, op: v.literal('group_info'), room }),
+  map({ id: count, op: oneOf('group_info'), room }),
   /**
    * Appends one MLS message to the room's log. For a commit: the GroupInfo of the epoch it makes
    * and who it adds and removes (what the endpoint keeps its list of a room's devices by; members
    * go by the tree), with one Welcome for all whom it adds.
    */
-  v.strictObject({
+  map({
     id: count,
-    op: v.literal('send'),
+    op: oneOf('send'),
     room,
     msgId: bytes(16),
     mls: blob(2 ** 20),
-    commit: v.optional(
-      v.strictObject({
+    commit: optional(
+      map({
         groupInfo: blob(2 ** 21),
         added: list(deviceRef, 1024),
         removed: list(deviceRef, 1024),
-        welcome: v.optional(blob(2 ** 21)),
+        welcome: optional(blob(2 ** 21)),
       }),
     ),
   }),
   /** The oldest Welcome to `room` that waits for this device. */
-  v.strictObject({ id: count, op: v.literal('welcome'), room }),
+  map({ id: count, op: oneOf('welcome'), room }),
   /** The Welcome was used, or is of no use: it is deleted. */
-  v.strictObject({ id: count, op: v.literal('welcome_done'), room, welcome: count }),
+  map({ id: count, op: oneOf('welcome_done'), room, welcome: count }),
   /** This device lost its state of the room's group and asks to be added afresh. */
-  v.strictObject({ id: count, op: v.literal('rejoin'), room }),
-  v.strictObject({ id: count, op: v.literal('devices') }),
-  v.strictObject({ id: count, op: v.literal('remove_device'), device }),
-])
-export type Request = v.InferOutput<typeof requestSchema>
+  map({ id: count, op: oneOf('rejoin'), room }),
+  map({ id: count, op: oneOf('devices') }),
+  map({ id: count, op: oneOf('remove_device'), device }),
+)
+export type Request = Of<typeof requestSchema>
 /** What can still be refused by its number when it is no request that is known here. */
-export const numberedSchema = v.looseObject({ id: count })
+export const numberedSchema = known({ id: count })
 export type Op = Request['op']
 /** A request without its number, which the connection gives it. */
 export type Ask = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never
 
-const person = v.strictObject({
+const person = map({
   user: name,
   /** SPKI of the identity key, so that a look-up pins at once. */
   spki: blob(1024),
-  online: v.boolean(),
+  online: boolean,
 })
-export type PersonInfo = v.InferOutput<typeof person>
+export type PersonInfo = Of<typeof person>
 
-const head = v.strictObject({ room, seq: count, chain: bytes(32) })
-export type Head = v.InferOutput<typeof head>
+const head = map({ room, seq: count, chain: bytes(32) })
+export type Head = Of<typeof head>
 
-export const roomInfo = v.strictObject({
+export const roomInfo = map({
   room,
-  kind: v.picklist(['lobby', 'private']),
+  kind: oneOf('lobby', 'private'),
   /** Both people of a private room; empty for the lobby, which everyone may enter. */
   members: list(person, 2),
   seq: count,
@@ -145,27 +153,27 @@ export const roomInfo = v.strictObject({
   /** The oldest sequence number that is still kept. */
   oldest: count,
   /** The group's generation, or null while nobody has made one. */
-  generation: v.nullable(count),
+  generation: nullable(count),
   epoch: count,
   /** Whether the endpoint counts this device among the group's. */
-  joined: v.boolean(),
+  joined: boolean,
   /** A Welcome waits for this device. */
-  welcome: v.boolean(),
+  welcome: boolean,
 })
-export type RoomInfo = v.InferOutput<typeof roomInfo>
+export type RoomInfo = Of<typeof roomInfo>
 
 /** The replies by op: what stands beside `re` in a reply. */
 export const replySchemas = {
-  register: v.strictObject({}),
-  login: v.strictObject({}),
-  set_password: v.strictObject({}),
-  sync: v.strictObject({
+  register: map({}),
+  login: map({}),
+  set_password: map({}),
+  sync: map({
     rooms: list(roomInfo, 100_000),
     people: list(person, 100_000),
     /** Key packages of this device that the endpoint still has, without the last resort. */
     stock: count,
     /** Whether the endpoint has this device's last-resort package. */
-    lastResort: v.boolean(),
+    lastResort: boolean,
     /** Milliseconds since 1970 by the endpoint's clock. */
     time: count,
     /** Seconds after which a device that did not connect leaves the lobby's group. */
@@ -173,25 +181,25 @@ export const replySchemas = {
     /** Days that the endpoint keeps messages for those who are away; 0 for ever. */
     keepDays: count,
   }),
-  publish_key_packages: v.strictObject({ stock: count }),
-  take_key_packages: v.strictObject({
-    packages: list(v.strictObject({ device, package: blob(8192) }), 64),
+  publish_key_packages: map({ stock: count }),
+  take_key_packages: map({
+    packages: list(map({ device, package: blob(8192) }), 64),
   }),
-  open_private: v.strictObject({ room: roomInfo }),
-  leave_room: v.strictObject({}),
-  subscribe: v.strictObject({ castSecret: bytes(32), head }),
-  unsubscribe: v.strictObject({}),
-  fetch: v.strictObject({
-    entries: list(v.strictObject({ seq: count, chain: bytes(32), mls: blob(2 ** 20) }), 1000),
+  open_private: map({ room: roomInfo }),
+  leave_room: map({}),
+  subscribe: map({ castSecret: bytes(32), head }),
+  unsubscribe: map({}),
+  fetch: map({
+    entries: list(map({ seq: count, chain: bytes(32), mls: blob(2 ** 20) }), 1000),
     head,
     oldest: count,
   }),
-  create_group: v.strictObject({}),
-  group_info: v.strictObject({ generation: count, epoch: count, groupInfo: blob(2 ** 21), head }),
-  send: v.strictObject({ seq: count, chain: bytes(32) }),
-  welcome: v.strictObject({
-    welcome: v.nullable(
-      v.strictObject({
+  create_group: map({}),
+  group_info: map({ generation: count, epoch: count, groupInfo: blob(2 ** 21), head }),
+  send: map({ seq: count, chain: bytes(32) }),
+  welcome: map({
+    welcome: nullable(
+      map({
         id: count,
         generation: count,
         mls: blob(2 ** 21),
@@ -200,17 +208,17 @@ export const replySchemas = {
       }),
     ),
   }),
-  welcome_done: v.strictObject({}),
-  rejoin: v.strictObject({
+  welcome_done: map({}),
+  rejoin: map({
     /** Nobody is left who could add us: make a new group of this generation. */ generation:
-      v.nullable(count),
+      nullable(count),
   }),
-  devices: v.strictObject({
-    devices: list(v.strictObject({ device, lastSeen: count, online: v.boolean() }), 64),
+  devices: map({
+    devices: list(map({ device, lastSeen: count, online: boolean }), 64),
   }),
-  remove_device: v.strictObject({}),
-} as const satisfies Record<Op, v.GenericSchema>
-export type Reply<O extends Op> = v.InferOutput<(typeof replySchemas)[O]>
+  remove_device: map({}),
+} as const satisfies Record<Op, Shape<unknown>>
+export type Reply<O extends Op> = Of<(typeof replySchemas)[O]>
 
 /** Why a request was refused. `text` says to people what happened and what to do. */
 export const REFUSALS = [
@@ -227,74 +235,75 @@ export const REFUSALS = [
 ] as const
 export type RefusalCode = (typeof REFUSALS)[number]
 
-export const refusalSchema = v.strictObject({
+export const refusalSchema = map({
   re: count,
-  error: v.picklist(REFUSALS),
+  error: oneOf(...REFUSALS),
   text: text(500),
   /** With `slow_down` and `denied`: milliseconds until another try is taken. */
-  retryAfter: v.optional(count),
+  retryAfter: optional(count),
   /** With `stale_epoch`: where the room's group is. */
-  epoch: v.optional(count),
-  generation: v.optional(count),
+  epoch: optional(count),
+  generation: optional(count),
 })
-export type Refusal = v.InferOutput<typeof refusalSchema>
+export type Refusal = Of<typeof refusalSchema>
 
 /** What the endpoint says unasked. */
-export const eventSchema = v.variant('ev', [
+export const eventSchema = variant(
+  'ev',
   /** Who came, went or is new since the last such event; gathered for up to a second. */
-  v.strictObject({ ev: v.literal('people'), people: list(person, 10_000) }),
+  map({ ev: oneOf('people'), people: list(person, 10_000) }),
   /** The room's log ends here: each second while there is traffic, and for entries too big to cast. */
-  v.strictObject({ ev: v.literal('head'), head }),
+  map({ ev: oneOf('head'), head }),
   /** From now on the room's casts are under this secret. */
-  v.strictObject({ ev: v.literal('cast_secret'), room, castSecret: bytes(32) }),
+  map({ ev: oneOf('cast_secret'), room, castSecret: bytes(32) }),
   /** A room is new to this device or something about it (members, Welcome, group) has changed. */
-  v.strictObject({ ev: v.literal('room'), room: roomInfo }),
+  map({ ev: oneOf('room'), room: roomInfo }),
   /** The room is no longer ours. */
-  v.strictObject({ ev: v.literal('room_gone'), room }),
+  map({ ev: oneOf('room_gone'), room }),
   /** One member is asked at a time: bring the group's devices in line with these. */
-  v.strictObject({
-    ev: v.literal('reconcile'),
+  map({
+    ev: oneOf('reconcile'),
     room,
     add: list(deviceRef, 1024),
     remove: list(deviceRef, 1024),
   }),
-  v.strictObject({ ev: v.literal('stock'), stock: count }),
+  map({ ev: oneOf('stock'), stock: count }),
   /** For the person to read, such as a disk that is full. Code names the case for programs. */
-  v.strictObject({ ev: v.literal('notice'), code: text(40), text: text(500) }),
-])
-export type Event = v.InferOutput<typeof eventSchema>
+  map({ ev: oneOf('notice'), code: text(40), text: text(500) }),
+)
+export type Event = Of<typeof eventSchema>
 
 /** What stands inside the MLS ciphertext: only the members ever see it. */
-export const bodySchema = v.variant('t', [
-  v.strictObject({
-    t: v.literal('text'),
-    text: v.pipe(v.string(), v.minLength(1), v.maxLength(16_384)),
+export const bodySchema = variant(
+  't',
+  map({
+    t: oneOf('text'),
+    text: text(16_384, 1),
     /** Milliseconds since 1970 by the sender's clock: shown, never used for order. */
     at: count,
   }),
-])
-export type Body = v.InferOutput<typeof bodySchema>
+)
+export type Body = Of<typeof bodySchema>
 
 /** The message's one encoding. Throws TypeError on what {@link encode} has none for. */
 export function encodeMessage(message: object): Bytes {
   return encode(message)
 }
 
-/** Throws SottoError `decode_error` when `message` is not our CBOR or not of the schema's shape. */
-export function decodeMessage<T extends v.GenericSchema>(
-  schema: T,
-  message: Uint8Array,
-): v.InferOutput<T> {
+/** Throws SottoError `decode_error` when `message` is not our CBOR or not of that shape. */
+export function decodeMessage<T>(shape: Shape<T>, message: Uint8Array): T {
   let value: unknown
   try {
     value = decode(message)
   } catch (cause) {
     throw new SottoError('decode_error', 'A message could not be read.', { cause })
   }
-  const parsed = v.safeParse(schema, value)
-  if (!parsed.success) {
-    const where = v.getDotPath(parsed.issues[0]) ?? 'message'
-    throw new SottoError('decode_error', `A message has a wrong field: ${where}.`)
-  }
-  return parsed.output
+  return checkMessage(shape, value)
+}
+
+/** Throws SottoError `decode_error`, with the wrong field's name, when `value` is not of that shape. */
+export function checkMessage<T>(shape: Shape<T>, value: unknown): T {
+  const wrong = shape(value)
+  if (wrong === undefined) return value as T
+  throw new SottoError('decode_error', `A message has a wrong field: ${wrong || 'message.'}`)
 }
