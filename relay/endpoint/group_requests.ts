@@ -101,7 +101,6 @@ export class GroupRequests {
   async rejoin(peer: Peer, request: RequestOf<'rejoin'>): Promise<Outcome<'rejoin'>> {
     const { store, groups, reconciler } = this.#needs
     const room = this.#needs.rooms.of(peer, request.room)
-    if (store.welcome(room.room, peer) !== undefined) return { reply: { generation: null } }
     await store.dropGroupDevice(room.room, deviceOf(peer))
     groups.changed(room.room)
     const next = room.generation === null ? 0 : room.generation + 1

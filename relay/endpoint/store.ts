@@ -60,7 +60,10 @@ export interface Store {
   createGroup(room: Bytes, generation: number, groupInfo: Bytes, by: GroupDevice): Promise<void>
   groupInfo(room: Bytes): Bytes | undefined
   groupDevices(room: Bytes): readonly GroupDevice[]
-  /** Durable. The device lost its group state: it is no longer counted among the group's. */
+  /**
+   * Durable. The device lost its group state: it is no longer counted among the group's, unless a
+   * Welcome waits for it.
+   */
   dropGroupDevice(room: Bytes, device: GroupDevice): Promise<void>
   /**
    * Durable. All groups, Welcomes and key packages are forgotten: they name the endpoint's key, and

@@ -4,7 +4,7 @@ import { firstChain } from './log_chain.ts'
 import type { Records } from './sqlite_records.ts'
 import type { Tables } from './sqlite_tables.ts'
 import type { GroupDevice, NewRoom } from './store.ts'
-import { dropRoomsWelcomes, dropWelcomes } from './write_welcomes.ts'
+import { dropRoomsWelcomes, dropWelcomes, welcomesFor } from './write_welcomes.ts'
 
 export function createRoom(records: Records, room: NewRoom): void {
   const { tables } = records
@@ -68,10 +68,12 @@ export function createGroup(
   dropRoomsWelcomes(tables, id)
 }
 
+/** Unless a Welcome waits for it: the commit that adds it may have come while it asked. */
 export function dropGroupDevice(records: Records, room: Bytes, device: GroupDevice): void {
-  const row = records.room(room)
-  const known = records.findDevice(device)
-  if (known !== undefined) dropFromGroup(records.tables, row.id as number, known.id as number)
+  const id = records.room(room).id as number
+  const known = records.findDevice(device)?.id as number | undefined
+  if (known === undefined || welcomesFor(records.tables, id, known).length > 0) return
+  dropFromGroup(records.tables, id, known)
 }
 
 /** Every group, and whatever lets anybody into one, is gone; rooms and their logs stay. */

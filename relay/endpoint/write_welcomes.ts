@@ -23,13 +23,18 @@ export function deleteWelcome(records: Records, id: number, device: GroupDevice)
 
 /** All that wait in this room for this device. */
 export function dropWelcomes(tables: Tables, room: number, device: number): void {
+  for (const id of welcomesFor(tables, room, device)) dropWelcome(tables, id, device)
+}
+
+/** Numbers of those that wait in this room for this device. */
+export function welcomesFor(tables: Tables, room: number, device: number): number[] {
   const waiting = tables.query(
     `SELECT welcome.id AS id FROM welcome_for JOIN welcome ON welcome.id = welcome_for.welcome
       WHERE welcome_for.device = ? AND welcome.room = ?`,
     device,
     room,
   )
-  for (const { id } of waiting) dropWelcome(tables, id as number, device)
+  return waiting.map(({ id }) => id as number)
 }
 
 export function dropRoomsWelcomes(tables: Tables, room: number): void {

@@ -353,6 +353,13 @@ describe('key packages and Welcomes', () => {
       await store.deleteWelcome(waiting?.id ?? 0, bob)
       assert.isUndefined(store.welcome(room, bob))
       assert.isDefined(store.welcome(room, cyn))
+      // Cyn asked to be let in just before the commit came that does it; bob has no Welcome left.
+      await store.dropGroupDevice(room, cyn)
+      assert.isDefined(store.welcome(room, cyn))
+      await store.dropGroupDevice(room, bob)
+      const inGroup = store.groupDevices(room).map(({ skeleton }) => skeleton)
+      assert.notInclude(inGroup, 'bob')
+      assert.include(inGroup, 'cyn')
       await store.append(commit(message(room, 'ann', 'remove'), 1, { removed: [cyn] }))
       assert.isUndefined(store.welcome(room, cyn))
     }),
