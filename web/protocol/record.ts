@@ -8,7 +8,7 @@
  * the calls: seal and open promises finish out of order in Node and Firefox, so each call waits
  * for the one before it, and the counter is taken before the first await.
  */
-import { type Bytes, concat, Reader, u8, u24 } from './bytes.ts'
+import { type Bytes, concat, Reader } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import { aeadOf, drvKey, nonceOf } from './key_schedule.ts'
 import type { Aead, HmacKey, Primitives } from './primitives.ts'
@@ -57,14 +57,17 @@ export function encodeInner({ content, payload }: Inner): Bytes {
 
 const CONTENTS = Object.keys(CONTENT) as Content[]
 
-/** Throws SottoError `decode_error` for other padding than {@link encodeInner} makes. */
+/**
+ * The payload is a view of `inner`. Throws SottoError `decode_error` for other padding than
+ * {@link encodeInner} makes.
+ */
 export function decodeInner(inner: Bytes): Inner {
   let end = inner.length - 1
   while (end > 0 && inner[end] === 0) end -= 1
   const content = CONTENTS[(inner[0] ?? 0) - 1]
   if (content === undefined || end < 1 || inner[end] !== PAD || bucket(end - 1) !== inner.length)
     throw new SottoError('decode_error', 'A record could not be read.')
-  return { content, payload: inner.slice(1, end) }
+  return { content, payload: inner.subarray(1, end) }
 }
 
 interface Keys {
@@ -108,7 +111,8 @@ class Direction {
     this.#seq += 1
     this.#keys ??= this.#derive(this.#secret)
     const keys = this.#keys
-    const result = (this.#tail ?? Promise.resolve()).then(async () => work(await keys, seq))
+    const start = async (): Promise<T> => work(await keys, seq)
+    const result = this.#tail === undefined ? start() : this.#tail.then(start)
     const done = (): void => {
       if (this.#tail === tail) this.#tail = undefined
     }
@@ -143,7 +147,8 @@ export class RecordSealer extends Direction {
   seal(inner: Inner): Promise<Bytes> {
     const plaintext = encodeInner(inner)
     return this.next(async ({ aead, iv }, seq) => {
-      const header = concat(u8(RECORD), u24(plaintext.length + TAG_LENGTH))
+      const length = plaintext.length + TAG_LENGTH
+      const header = Uint8Array.of(RECORD, length >>> 16, length >>> 8, length)
       return concat(header, await aead.seal(nonceOf(iv, seq), header, plaintext))
     })
   }
@@ -157,8 +162,8 @@ export class RecordOpener extends Direction {
    */
   open(frame: Bytes): Promise<Inner> {
     return this.next(async ({ aead, iv }, seq) => {
-      const header = frame.slice(0, HEADER_LENGTH)
-      const sealed = frame.slice(HEADER_LENGTH)
+      const header = frame.subarray(0, HEADER_LENGTH)
+      const sealed = frame.subarray(HEADER_LENGTH)
       if (!isRecord(header, sealed)) throw badRecord()
       const inner = await openOrRefuse(aead, nonceOf(iv, seq), header, sealed)
       return decodeInner(inner)
