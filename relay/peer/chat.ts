@@ -275,6 +275,8 @@ function words(connection: ChatState['connection']): string {
       return 'Handshake'
     case 'admission':
       return connection.text
+    case 'entering':
+      return 'Entering the lobby'
     case 'online':
       return connection.resumed ? 'Connected again, by ticket' : 'Connected'
     case 'offline':

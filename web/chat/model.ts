@@ -50,6 +50,8 @@ export type ConnectionState =
   | { readonly phase: 'handshake' }
   /** The endpoint wants registration data or passwords first. */
   | { readonly phase: 'admission'; readonly needs: 'register' | 'login'; readonly text: string }
+  /** The session stands; what others write in the lobby can't be read here before it is entered. */
+  | { readonly phase: 'entering' }
   | { readonly phase: 'online'; readonly resumed: boolean; readonly since: number }
   /** Not connected; the next try is at `retryAt` (ms since 1970), if one is planned. */
   | { readonly phase: 'offline'; readonly text: string; readonly retryAt: number | undefined }

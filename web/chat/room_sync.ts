@@ -50,6 +50,11 @@ export class RoomSync {
     return this.#core.gone
   }
 
+  /** On its way into the group, with nothing known to be in the way. */
+  get entering(): boolean {
+    return this.#core.waiting === '' && this.view().phase === 'joining'
+  }
+
   // ── what comes in ──
 
   /** A session has begun and told of this room. */

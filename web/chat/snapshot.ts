@@ -30,7 +30,7 @@ export class Snapshot {
         device: hex(profile.device),
         backedUp: profile.backedUp,
       },
-      connection: source.connection,
+      connection: entering(source) ? { phase: 'entering' } : source.connection,
       rooms: rooms?.views() ?? [],
       people: people?.views(withPerson) ?? [],
       notices: source.notices,
@@ -44,6 +44,14 @@ export class Snapshot {
     this.#last = keep(this.#last, state)
     return this.#last
   }
+}
+
+/**
+ * Who is told of a newcomer may write to them at once, so nobody is called connected who could not
+ * read it. What stands in the way for longer has a text of its own in the lobby.
+ */
+function entering({ connection, rooms }: Source): boolean {
+  return connection.phase === 'online' && rooms?.lobby?.entering === true
 }
 
 /** `next`, with every part of it that equals the part of `before` in its place taken from there. */

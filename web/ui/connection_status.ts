@@ -46,6 +46,8 @@ function inWords(connection: ConnectionState): string {
       return 'Shaking hands…'
     case 'admission':
       return 'Waiting for your password'
+    case 'entering':
+      return 'Entering the Lobby…'
     case 'online':
       return connection.resumed ? 'Connected again' : 'Connected'
     case 'offline':
