@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
@@ -75,8 +76,8 @@ async function nodeTests(patterns: readonly string[], concurrency: number): Prom
     if (test.details.type !== 'suite') count.failed += 1
     else suites.add(test.name)
   })
-  stream.compose(spec()).pipe(process.stdout, { end: false })
-  await new Promise((resolve) => stream.on('end', resolve))
+  // The reporter says at its end what each failure was: nobody may leave before that is out.
+  await pipeline(stream, spec(), process.stdout, { end: false })
   // A suite that fails outside its tests (a hook, a crash while loading) is a failure too.
   if (count.failed === 0) count.failed = suites.size
   return count
