@@ -12,6 +12,7 @@ import { BarePeer, type Enter, shakeHands, tcpLine } from '../support/bare_peer.
 import { EndpointStand } from '../support/endpoint_stand.ts'
 import { full } from '../support/random.ts'
 import { after, assert, before, describe, fails, it } from '../support/suite.ts'
+import { TELLING, welch } from '../support/welch.ts'
 
 const device = () => nodePrimitives.random(16)
 
@@ -134,21 +135,13 @@ describe('who claims a name', () => {
       if (cause !== undefined) times[which]?.push((await answerTo(stand, cause)).ms)
     }
     const [first = [], ...others] = times
-    for (const other of others) assert.isBelow(Math.abs(welch(first, other)), 4.5)
+    for (const other of others) {
+      const t = welch(first, other)
+      console.log(`D2: t = ${t.toFixed(2)} over ${first.length} and ${other.length} refusals`)
+      assert.isBelow(Math.abs(t), TELLING)
+    }
   })
 })
-
-/** Welch's t of two samples, the slowest twentieth of each left out: those are the machine's. */
-function welch(a: readonly number[], b: readonly number[]): number {
-  const [x, y] = [a, b].map((all) => {
-    const kept = [...all].sort((p, q) => p - q).slice(0, Math.floor(all.length * 0.95))
-    const mean = kept.reduce((sum, one) => sum + one, 0) / kept.length
-    const spread = kept.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (kept.length - 1)
-    return { mean, error: spread / kept.length }
-  })
-  if (x === undefined || y === undefined) return 0
-  return (x.mean - y.mean) / Math.sqrt(x.error + y.error)
-}
 
 describe('who guesses a password', () => {
   const SERVER = 'canary-server-password'
