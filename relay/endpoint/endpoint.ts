@@ -78,6 +78,8 @@ export interface EndpointOptions {
   readonly limits?: Partial<EndpointLimits>
   /** Milliseconds that one member has for a `reconcile`. */
   readonly turnMs?: number
+  /** Milliseconds of a monotonic clock; the system's own when left out. */
+  readonly now?: () => number
 }
 
 export interface Endpoint {
@@ -133,7 +135,7 @@ async function assemble(
   if (!hasEndpointKey(dataDir)) await store.forgetGroups()
   const { key, made } = await loadEndpointKey(dataDir)
   const logKey = loadLogKey(dataDir)
-  const now = (): number => performance.now()
+  const now = options.now ?? (() => performance.now())
   const seconds = (): number => now() / 1000
   const lobby = await ensureLobby(store, host)
   const people = new People(store.accounts(), directory)

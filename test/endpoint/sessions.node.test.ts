@@ -1,3 +1,4 @@
+import { REQUEST_RATE } from '../../relay/endpoint/conversation.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { equal } from '../../web/protocol/bytes.ts'
 import { encodeMessage } from '../../web/protocol/messages.ts'
@@ -99,16 +100,28 @@ describe('a session at the endpoint', () => {
   })
 
   it('is slowed down when it asks too fast, and loses no answer', async () => {
-    const peer = await stand.enter('hana')
-    const asked = Array.from({ length: 3000 }, () => peer.ask({ op: 'devices' }))
-    const results = await Promise.allSettled(asked)
-    const refused = results.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
-    assert.isAbove(refused.length, 0)
+    let time = 0
+    const still = await EndpointStand.start({ now: () => time })
+    const peer = await still.enter('hana')
+    // Registration was the first request.
+    const allowed = REQUEST_RATE.burst - 1
+    const ask = (count: number) =>
+      Promise.allSettled(Array.from({ length: count }, () => peer.ask({ op: 'devices' })))
+    const answers = await ask(allowed + 3)
+    const refused = answers.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+    assert.lengthOf(refused, 3)
     for (const { code, refusal } of refused) {
       assert.equal(code, 'slow_down')
-      assert.isAbove(refusal.retryAfter, 0)
+      assert.equal(refusal.retryAfter, 1000 / REQUEST_RATE.perSecond)
     }
+    time += 2 * refused[0].refusal.retryAfter
+    const later = await ask(3)
+    assert.deepEqual(
+      later.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected'],
+    )
     await peer.close()
+    await still.stop()
   })
 
   it('hears who comes and goes, in one event for all that happened meanwhile', async () => {
