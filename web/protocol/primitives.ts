@@ -10,7 +10,8 @@ export type Awaitable<T> = T | Promise<T>
 
 /**
  * A secret as a key for HMAC-SHA-256: what the key schedule hands on instead of bytes. In the
- * page a non-extractable CryptoKey (it can be stored in IndexedDB), in Node a KeyObject.
+ * page a non-extractable CryptoKey (it can be stored in IndexedDB), in Node bytes in a private
+ * field.
  */
 export interface HmacKey {
   readonly type: string
