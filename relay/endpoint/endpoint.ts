@@ -44,7 +44,7 @@ export interface EndpointLimits {
 
 export const ENDPOINT_LIMITS: EndpointLimits = {
   connections: 20_000,
-  handshakes: 8_192,
+  handshakes: 16_384,
   tickets: 100_000,
   rsaAtOnce: 2 * availableParallelism(),
   rsaWaiting: 200,
