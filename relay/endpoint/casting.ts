@@ -39,7 +39,7 @@ export class Casting {
   readonly #needs: CastingNeeds
   readonly #rooms = new Map<string, RoomCast>()
   /** The rooms of each peer, to leave them with it. */
-  readonly #of = new Map<Peer, Set<RoomCast>>()
+  readonly #of = new Map<Peer, readonly RoomCast[]>()
 
   constructor(needs: CastingNeeds) {
     this.#needs = needs
@@ -52,8 +52,8 @@ export class Casting {
       cast = new RoomCast(room, this.#needs)
       this.#rooms.set(id, cast)
     }
-    const rooms = this.#of.get(peer) ?? new Set()
-    this.#of.set(peer, rooms.add(cast))
+    const rooms = this.#of.get(peer) ?? []
+    if (!rooms.includes(cast)) this.#of.set(peer, rooms.concat(cast))
     return cast.subscribe(peer)
   }
 
@@ -64,7 +64,6 @@ export class Casting {
 
   gone(peer: Peer): void {
     for (const cast of this.#of.get(peer) ?? []) this.#leave(cast, peer)
-    this.#of.delete(peer)
   }
 
   /** An entry is on disk: it goes out to all subscribers, in the order of the calls. */
@@ -83,7 +82,9 @@ export class Casting {
   }
 
   #leave(cast: RoomCast, peer: Peer): void {
-    this.#of.get(peer)?.delete(cast)
+    const others = this.#of.get(peer)?.filter((one) => one !== cast) ?? []
+    if (others.length > 0) this.#of.set(peer, others)
+    else this.#of.delete(peer)
     cast.unsubscribe(peer)
     if (!cast.idle) return
     cast.drop()

@@ -159,6 +159,8 @@ export class Connection implements WireEvents {
     } catch (error) {
       this.fail(error)
     }
+    // An array that held something keeps room for sixteen more.
+    this.#waiting = []
     this.#running = false
   }
 

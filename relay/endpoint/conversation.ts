@@ -31,7 +31,7 @@ const MOST_LARGE = 16
 export interface Host {
   readonly primitives: Primitives
   readonly maxMessage: number
-  now(): number
+  readonly now: () => number
   /** Lets the session in, or throws {@link Refused}. */
   admit(applicant: Applicant, request: RequestOf<'register' | 'login'>): Promise<void>
   setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<void>
@@ -66,7 +66,6 @@ export class Conversation implements Peer, Applicant {
   readonly skeleton: string
   readonly spki: Bytes
   readonly device: Bytes
-  readonly key: string
   readonly wire: Wire
   readonly ticket: Bytes
   readonly #host: Host
@@ -84,7 +83,6 @@ export class Conversation implements Peer, Applicant {
     this.skeleton = speaker.skeleton
     this.spki = speaker.spki
     this.device = speaker.device
-    this.key = deviceKey(speaker)
     this.ticket = established.ticket.id
     this.#admitted = speaker.admitted
     this.#rate = new TokenBucket(REQUEST_RATE, host.now() / 1000)
@@ -93,9 +91,13 @@ export class Conversation implements Peer, Applicant {
       established: { keys: established.keys },
       role: 'server',
       maxMessage: host.maxMessage,
-      now: () => host.now(),
+      now: host.now,
       write: (frame) => wire.send(frame),
     })
+  }
+
+  get key(): string {
+    return deviceKey(this)
   }
 
   get origin(): string {

@@ -1,4 +1,4 @@
-import { type Bytes, hex } from '../../web/protocol/bytes.ts'
+import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import type { Peer } from './peer.ts'
 
 /** Who is connected: at most one session per device. */
@@ -14,8 +14,10 @@ export class Directory {
   /** Returns the device's older session, which this one replaces. */
   enter(peer: Peer): Peer | undefined {
     const sessions = this.#people.get(peer.skeleton) ?? []
-    const older = sessions.find(({ key }) => key === peer.key)
-    this.#people.set(peer.skeleton, [...sessions.filter((one) => one !== older), peer])
+    const older = sessions.find(({ device }) => equal(device, peer.device))
+    const others = sessions.filter((one) => one !== older)
+    // A spread would set aside room for sixteen more.
+    this.#people.set(peer.skeleton, others.concat(peer))
     if (older === undefined) this.#size += 1
     return older
   }
@@ -43,8 +45,7 @@ export class Directory {
   }
 
   device(skeleton: string, device: Bytes): Peer | undefined {
-    const wanted = `${skeleton}/${hex(device)}`
-    return this.#people.get(skeleton)?.find(({ key }) => key === wanted)
+    return this.#people.get(skeleton)?.find((one) => equal(one.device, device))
   }
 
   *all(): Iterable<Peer> {

@@ -45,6 +45,7 @@ export class Reception implements Gate, Host {
   readonly handshake: ServerOptions
   readonly primitives: ServerOptions['primitives']
   readonly maxMessage = MAX_MESSAGE
+  readonly now: () => number
   readonly #needs: ReceptionNeeds
   readonly #journal: Journal
   /** Oldest first, so that those who are late are found without a look at the others. */
@@ -62,6 +63,7 @@ export class Reception implements Gate, Host {
     this.#needs = needs
     this.#journal = new Journal(needs.log)
     this.primitives = needs.handshake.primitives
+    this.now = needs.handshake.now
     this.handshake = {
       ...needs.handshake,
       admit: (peer, ticketed) => admission.check(peer, ticketed),
@@ -71,10 +73,6 @@ export class Reception implements Gate, Host {
 
   get sessions(): number {
     return this.#sessions.size
-  }
-
-  now(): number {
-    return this.handshake.now()
   }
 
   /** Takes a new connection in, or turns it away at once. */

@@ -5,8 +5,9 @@ import type { Row } from './sqlite_schema.ts'
 import { Tables } from './sqlite_tables.ts'
 import type { GroupDevice } from './store.ts'
 
-/** Rooms and devices that are remembered between transactions. */
-const MOST_REMEMBERED = 20_000
+/** Rooms and devices, a kilobyte each, that are remembered between transactions. */
+const MOST_ROOMS = 4_000
+const MOST_DEVICES = 2_000
 
 /**
  * The records that a transaction works on. Rooms and devices are remembered from one transaction
@@ -27,8 +28,8 @@ export class Records {
   }
 
   begin(now: number): void {
-    if (this.#rooms.size > MOST_REMEMBERED) this.#rooms.clear()
-    if (this.#devices.size > MOST_REMEMBERED) this.#devices.clear()
+    if (this.#rooms.size > MOST_ROOMS) this.#rooms.clear()
+    if (this.#devices.size > MOST_DEVICES) this.#devices.clear()
     this.now = now
   }
 

@@ -27,9 +27,9 @@ export interface SessionOptions {
   /** Longest application message in bytes, either way: `limits.maxMessage` of the params. */
   readonly maxMessage: number
   /** Milliseconds of a monotonic clock. */
-  now(): number
+  readonly now: () => number
   /** Puts a frame on the wire. Called in the order of the sequence numbers. Must not throw. */
-  write(frame: Bytes): void
+  readonly write: (frame: Bytes) => void
 }
 
 export type Received =
@@ -52,10 +52,10 @@ const NOTHING: Received = { kind: 'nothing' }
 
 type End = 'closed' | 'alert' | 'failed'
 
-function done(): void {}
-
 export class Session {
-  readonly #o: Omit<SessionOptions, 'established'>
+  readonly #maxMessage: number
+  readonly #now: () => number
+  readonly #write: (frame: Bytes) => void
   readonly #sealer: RecordSealer
   readonly #opener: RecordOpener
   readonly #began: number
@@ -71,16 +71,18 @@ export class Session {
   /** Parts of the message that is coming in. */
   #parts: Bytes[] = []
   #partsLength = 0
+  /** The last frame that is being taken; undefined when there is none. */
   #incoming: Promise<void> | undefined
   /** Records in both directions at the last tick. */
   #ticked = 0
 
   constructor(o: SessionOptions) {
     // The first secrets are not kept: after a key update nobody should be able to find them.
-    const { established, ...rest } = o
-    const { client, server } = established.keys
+    const { client, server } = o.established.keys
     const ours = o.role === 'client'
-    this.#o = rest
+    this.#maxMessage = o.maxMessage
+    this.#now = o.now
+    this.#write = o.write
     this.#sealer = new RecordSealer(o.primitives, ours ? client : server)
     this.#opener = new RecordOpener(o.primitives, ours ? server : client)
     this.#began = o.now()
@@ -95,7 +97,7 @@ export class Session {
 
   /** True after a day: connect anew (a ticket will do), so that the keys see a fresh X25519. */
   get refreshDue(): boolean {
-    return this.#o.now() - this.#began >= REFRESH_MS
+    return this.#now() - this.#began >= REFRESH_MS
   }
 
   /**
@@ -106,7 +108,7 @@ export class Session {
    */
   async send(message: Bytes, written?: () => void): Promise<void> {
     this.#mustBeOpen()
-    if (message.length === 0 || message.length > this.#o.maxMessage)
+    if (message.length === 0 || message.length > this.#maxMessage)
       throw new SottoError('limit', 'This message is longer than the endpoint takes.')
     let last: Promise<void> = Promise.resolve()
     for (let at = 0; at < message.length; at += PART_MOST) {
@@ -127,7 +129,11 @@ export class Session {
    */
   receive(frame: Bytes): Promise<Received> {
     const result = (this.#incoming ?? Promise.resolve()).then(() => this.#receive(frame))
-    this.#incoming = result.then(done, done)
+    const done = (): void => {
+      if (this.#incoming === incoming) this.#incoming = undefined
+    }
+    const incoming = result.then(done, done)
+    this.#incoming = incoming
     return result
   }
 
@@ -151,7 +157,7 @@ export class Session {
 
   async ping(): Promise<void> {
     this.#mustBeOpen()
-    this.#liveness.pinged(this.#o.now())
+    this.#liveness.pinged(this.#now())
     return this.#emit({ content: 'ping', payload: EMPTY })
   }
 
@@ -161,7 +167,7 @@ export class Session {
    */
   async tick(): Promise<'alive' | 'dead'> {
     if (!this.open) return 'alive'
-    const now = this.#o.now()
+    const now = this.#now()
     if (updateDue(this.#sealer.seq, this.#keyBytes, now - this.#keySince)) await this.updateKey()
     const state = this.#liveness.state(now)
     if (state === 'silent') await this.ping()
@@ -204,7 +210,7 @@ export class Session {
 
   /** Seals and writes one record, after a key update if one is due. */
   #emit(inner: Inner, written?: () => void): Promise<void> {
-    const age = this.#o.now() - this.#keySince
+    const age = this.#now() - this.#keySince
     if (updateDue(this.#sealer.seq, this.#keyBytes, age)) void this.#changeKey().catch(() => {})
     return this.#seal(inner, written)
   }
@@ -212,7 +218,7 @@ export class Session {
   #changeKey(): Promise<void> {
     const written = this.#seal({ content: 'keyUpdate', payload: EMPTY })
     this.#sealer.update()
-    this.#keySince = this.#o.now()
+    this.#keySince = this.#now()
     this.#keyBytes = 0
     return written
   }
@@ -224,7 +230,7 @@ export class Session {
     this.#keyBytes += bucket(inner.payload.length)
     return sealed.then(
       (frame) => {
-        this.#o.write(frame)
+        this.#write(frame)
         written?.()
       },
       (error) => {
@@ -241,7 +247,7 @@ export class Session {
     try {
       const inner = await this.#opener.open(frame)
       this.#received += 1
-      this.#liveness.heard(this.#o.now())
+      this.#liveness.heard(this.#now())
       return await this.#take(inner)
     } catch (error) {
       await this.alert(sealedAlertFor(error)).catch(() => {})
@@ -256,12 +262,12 @@ export class Session {
         return this.#takePart(payload)
       case 'keyUpdate':
         mustBeEmpty(payload)
-        this.#guard.check(this.#opener.seq, this.#o.now())
+        this.#guard.check(this.#opener.seq, this.#now())
         this.#opener.update()
         return NOTHING
       case 'ping':
         mustBeEmpty(payload)
-        this.#liveness.pingedBy(this.#o.now())
+        this.#liveness.pingedBy(this.#now())
         if (this.open) await this.#emit({ content: 'pong', payload: EMPTY })
         return NOTHING
       case 'pong':
@@ -285,7 +291,7 @@ export class Session {
     if ((more !== 0 && more !== 1) || part.length === 0 || (more === 1 && part.length < PART_MOST))
       throw unreadable()
     this.#partsLength += part.length
-    if (this.#partsLength > this.#o.maxMessage)
+    if (this.#partsLength > this.#maxMessage)
       throw new SottoError('limit', 'The other side sent a message longer than agreed.')
     this.#parts.push(part)
     if (more === 1) return NOTHING
