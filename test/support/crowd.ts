@@ -1,8 +1,9 @@
 /**
- * Very many people in one process, each with a real session that answers what it is asked and
- * otherwise says nothing. They come back by themselves, as clients do. A process of its own, so
+ * Very many people in one process, each with a real session that is subscribed to the lobby,
+ * answers what it is asked and otherwise says nothing. They come back by themselves, as clients do. A process of its own, so
  * that the servers are what is measured: `crowd.ts {JSON of CrowdOptions}`, and answers by IPC.
  */
+import { lobbyOf } from '../../relay/endpoint/rooms.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { Backoff } from '../../web/chat/reconnect.ts'
 import { hex } from '../../web/protocol/bytes.ts'
@@ -36,10 +37,12 @@ export interface CrowdNews {
 const AT_ONCE = 64
 /** Behind one network address, as far as relay and endpoint can tell. */
 const NEIGHBOURS = 100
+const HOST = 'localhost'
 const SESSION_MOST = 6 * 1024 * 1024
 
 const options = JSON.parse(process.argv[2] ?? '{}') as CrowdOptions
 const identity = await quickIdentity()
+const lobby = lobbyOf(HOST)
 const trunk = options.way === 'trunk' ? await BareTrunk.dial(options.port) : undefined
 let online = 0
 let resumed = 0
@@ -81,6 +84,7 @@ class Idle {
     })
     if (established.mode === 'full') await session.send(encodeMessage({ op: 'register', id: 1 }))
     else resumed += 1
+    await session.send(encodeMessage({ op: 'subscribe', id: 2, room: lobby }))
     online += 1
     void this.#live(line, session)
   }
