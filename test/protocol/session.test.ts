@@ -85,6 +85,21 @@ describe('a session', () => {
     await fails('unexpected_message', () => other.client.receive(pong))
   })
 
+  it('lives on in a tab that nobody looks at, whose timers ring once a minute', async () => {
+    const { rig, client, server, wire } = await connected()
+    for (let second = 1; second <= 600; second++) {
+      rig.time += 1000
+      if (second % 5 === 0) assert.equal(await server.tick(), 'alive')
+      if (second % 60 === 0) assert.equal(await client.tick(), 'alive')
+      await deliver({ client, server, wire })
+    }
+    // Then the network loses everything: the second look finds out.
+    for (const state of ['alive', 'dead'] as const) {
+      rig.time += 60_000
+      assert.equal(await client.tick(), state)
+    }
+  })
+
   it('finds out that the peer is gone, by a ping without an answer', async () => {
     const { rig, client, wire } = await connected()
     assert.equal(await client.tick(), 'alive')

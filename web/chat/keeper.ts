@@ -77,8 +77,9 @@ export class Keeper {
     await this.#running
   }
 
-  /** The network may be back, or may be another one. */
+  /** The network may be back, or may be another one: what failed on the last one counts no more. */
   wake(): void {
+    this.#backoff.reset()
     this.#connection?.probe()
     this.#hurry?.()
   }

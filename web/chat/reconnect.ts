@@ -1,12 +1,12 @@
 const FIRST_MS = 500
-/** At first: who lost a server that is being restarted is back within ten seconds of its return. */
-const SOON_MS = 4_000
+/** At first: who lost a server that is being restarted is back within moments of its return. */
+const SOON_MS = 2_000
 /** After so many tries that reached nobody, about half a minute, it will be longer. */
-const MANY = 16
+const MANY = 20
 const MOST_MS = 30_000
 
 /**
- * When to try again: twice as long after each failure, up to 4 s and later up to 30 s, and each
+ * When to try again: twice as long after each failure, up to 2 s and later up to 30 s, and each
  * time half of that is by chance, so that ten thousand peers that lost one relay don't come back
  * in one wave.
  */
