@@ -257,6 +257,10 @@ describe('the view of a handshake', () => {
   })
 })
 
+const ROUNDS = full ? 1_000_000 : 10_000
+/** All that decoders may answer. */
+const NAMED = new Set(['none', 'decode_error', 'protocol_version'])
+
 /** Bytes that nearly are the message: changed, cut, lengthened, or chance. */
 function mutate(random: Random, bytes: Bytes): Bytes {
   const changed = new Uint8Array(bytes)
@@ -308,18 +312,16 @@ describe('decoders of M1 to M4, given any bytes', () => {
   for (const { name, seed, decode } of targets)
     it(`read ${name} or refuse it by name`, () =>
       seeded((random) => {
-        for (let i = 0; i < (full ? 1_000_000 : 3000); i++) {
+        for (let i = 0; i < ROUNDS; i++) {
           const bytes = mutate(random, seed)
-          assert.include(
-            ['none', 'decode_error', 'protocol_version'],
-            code(() => decode(bytes)),
-          )
+          const got = code(() => decode(bytes))
+          if (!NAMED.has(got)) assert.fail(`${got}: ${hex(bytes)}`)
         }
       }))
 
   it('read M1 in one way only: what is accepted is written again as it was', () =>
     seeded((random) => {
-      for (let i = 0; i < (full ? 1_000_000 : 3000); i++) {
+      for (let i = 0; i < ROUNDS; i++) {
         const bytes = mutate(random, encodeHello(hello))
         if (code(() => decodeHello(bytes)) === 'none')
           assert.equal(hex(encodeHello(decodeHello(bytes))), hex(bytes))
