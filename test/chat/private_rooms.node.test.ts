@@ -20,6 +20,12 @@ describe('a private conversation', () => {
       assert.equal(same, room)
       await Promise.all([a.chat.send(room, 'from ann'), b.chat.send(room, 'from ben')])
       assert.deepEqual(await shown(a.chat, room, 2), await shown(b.chat, room, 2))
+      // Nobody was put out and taken in again on the way.
+      for (const { chat } of [a, b]) {
+        const length = chat.state.rooms.find((one) => one.room === room)?.length ?? 0
+        const items = await chat.timeline(room, 0, length)
+        assert.isEmpty(items.filter(({ kind }) => kind === 'system'))
+      }
     }
   })
 

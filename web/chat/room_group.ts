@@ -150,8 +150,9 @@ export class RoomGroup {
     const made = await make(group)
     if (this.#wish === wish) this.#wish = NOTHING
     if (made === undefined) return
-    this.#underWay(made)
     await this.#core.commit({ pending: made })
+    // Also of what was asked for while this was written.
+    this.#underWay(made)
   }
 
   /** Sends a commit whose fate is not known, the same bytes each time. */
