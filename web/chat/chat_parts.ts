@@ -9,7 +9,7 @@ import { Drafts } from './drafts.ts'
 import { Keeper } from './keeper.ts'
 import { Keyring } from './keyring.ts'
 import type { Notice } from './model.ts'
-import { personChanged, pinsLost, trouble } from './notice_texts.ts'
+import { NOT_ACCEPTED, personChanged, pinsLost, trouble } from './notice_texts.ts'
 import { Notices } from './notices.ts'
 import { People } from './people.ts'
 import type { Profile } from './profile.ts'
@@ -91,6 +91,7 @@ export async function openParts(
       step: (step) => life.step(step),
       session: (connection, transcript) => {
         life.shaken(connection, transcript)
+        notices.dismiss(NOT_ACCEPTED)
         return session.run(connection)
       },
       ended: (end, retryAt) => life.ended(end, retryAt),

@@ -72,6 +72,8 @@ export interface RoomView {
   readonly lastActivity: number
   /** Number of items in the room's timeline: `timeline(room, from, to)` gives them. */
   readonly length: number
+  /** Why what is on its way out has to wait, for people; empty when it does not. */
+  readonly waits?: string
   /** How many of these, at the end, are still on their way out: their place is not final yet. */
   readonly outgoing?: number
   /** What the group's cryptography runs on, for the screen: suite, and native or library. */
@@ -111,9 +113,9 @@ export interface MessageView {
   readonly text: string
   /** Milliseconds since 1970 by the sender's clock. */
   readonly at: number
-  /** received: somebody else's. waiting: no connection yet. sent: acknowledged and durable. */
+  /** received: somebody else's. waiting: it can't leave yet. sent: acknowledged and durable. */
   readonly state: 'received' | 'waiting' | 'sending' | 'sent' | 'failed'
-  /** Why it failed and what to do; empty otherwise. */
+  /** Why it failed and what to do, or what it waits for; empty otherwise. */
   readonly reason: string
 }
 

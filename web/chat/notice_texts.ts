@@ -5,6 +5,9 @@ import { type PersonPin, spell } from './trust.ts'
 const WHAT_IS_SAFE =
   'What you have sent and received stays as it is: it is sealed from person to person, and nothing was lost.'
 
+/** Stands until the endpoint accepts this device. */
+export const NOT_ACCEPTED = 'not_accepted'
+
 /** A record did not open, a signature was wrong, a sequence was broken. */
 export function tampered(seen: string): Notice {
   return {
@@ -20,12 +23,12 @@ export function tampered(seen: string): Notice {
 
 /** The endpoint shows another key than the pinned one. */
 export function endpointChanged(host: string, pinned: Bytes | undefined, seen: Bytes): Notice {
-  const before = pinned === undefined ? '' : ` Known: ${spell(pinned)}.`
+  const before = pinned === undefined ? '' : `\nKnown: ${spell(pinned)}`
   return {
     id: `endpoint/${host}`,
     kind: 'mitm',
     title: 'Possible man-in-the-middle attack',
-    seen: `The endpoint “${host}” shows another key than the one you know.${before} Seen: ${spell(seen)}. Nothing was sent to it.`,
+    seen: `The endpoint “${host}” shows another key than the one you know. Nothing was sent to it.${before}\nSeen now: ${spell(seen)}`,
     advice:
       'Ask whoever runs the endpoint, by another way, whether its key was changed and what its fingerprint is. Go on only if it is the one seen here.',
     blocking: true,
@@ -38,12 +41,12 @@ export function endpointChanged(host: string, pinned: Bytes | undefined, seen: B
 
 /** Somebody's key is not the pinned one. */
 export function personChanged({ user, fingerprint, changed }: PersonPin): Notice {
-  const now = changed === null ? '' : ` Seen now: ${spell(changed)}.`
+  const now = changed === null ? '' : `\nSeen now: ${spell(changed)}`
   return {
     id: `key/${user}`,
     kind: 'mitm',
     title: `The key of ${user} has changed`,
-    seen: `This may be a man-in-the-middle attack. Known: ${spell(fingerprint)}.${now}`,
+    seen: `This may be a man-in-the-middle attack.\nKnown: ${spell(fingerprint)}${now}`,
     advice: `Nothing is sent to ${user} until you decide. Ask ${user} by another way whether they have a new key, and compare it.`,
     blocking: false,
     choices: [
@@ -86,7 +89,7 @@ export function pinsLost(host: string): Notice {
 /** The name belongs to another key, or the endpoint wants this identity no more. */
 export function notAccepted(text: string): Notice {
   return {
-    id: 'not_accepted',
+    id: NOT_ACCEPTED,
     kind: 'warning',
     title: 'Not accepted',
     seen: text,

@@ -80,9 +80,11 @@ export class RoomScreen {
     }
   }
 
-  #sending(entry: OutboxEntry, { online, acked }: Situation): MessageView {
+  #sending(entry: OutboxEntry, situation: Situation): MessageView {
+    const waits = this.#waits(situation)
+    const acked = situation.acked.has(entry.n)
     const state =
-      entry.failed !== '' ? 'failed' : acked.has(entry.n) ? 'sent' : online ? 'sending' : 'waiting'
+      entry.failed !== '' ? 'failed' : acked ? 'sent' : waits === '' ? 'sending' : 'waiting'
     return {
       kind: 'text',
       id: hex(entry.msgId) as MessageId,
@@ -91,7 +93,7 @@ export class RoomScreen {
       text: entry.text,
       at: entry.at,
       state,
-      reason: entry.failed,
+      reason: entry.failed || (state === 'waiting' ? waits : ''),
     }
   }
 
@@ -116,9 +118,16 @@ export class RoomScreen {
       lastActivity: meta.lastAt,
       length: this.length,
       outgoing: this.#store.outbox.entries.length,
+      waits: this.#waits(situation),
       crypto: situation.crypto,
       keepsHistory: meta.keeps,
     }
+  }
+
+  #waits(situation: Situation): string {
+    if (this.#phase(situation).phase === 'alarm') return 'Waiting for your decision'
+    if (!situation.online) return 'Waiting for the connection'
+    return situation.waiting === '' ? '' : `Waiting for ${this.#store.meta.peer || 'the room'}`
   }
 
   #phase({ gone, waiting }: Situation): Pick<RoomView, 'phase' | 'text'> {

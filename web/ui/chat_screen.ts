@@ -1,4 +1,5 @@
-import type { ChatModel, ChatState, RoomView, SearchHit } from '../chat/model.ts'
+import type { ChatModel, ChatState, Notice, RoomView, SearchHit } from '../chat/model.ts'
+import { NOT_ACCEPTED } from '../chat/notice_texts.ts'
 import { SottoElement } from './element.ts'
 import { PanelEvent, SomebodyElseEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
@@ -52,7 +53,7 @@ export class ChatScreen extends SottoElement {
       </section>
       <section class="talk" aria-label="Conversation">
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
-        <notice-list .notices=${state.notices.filter(({ id, blocking }) => !blocking || this.aside.has(id))}></notice-list>
+        <notice-list .notices=${state.notices.filter((notice) => this.#stands(notice))}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
         <p class="trouble problem" role="alert">${this.problem}</p>
         <message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>
@@ -83,6 +84,12 @@ export class ChatScreen extends SottoElement {
       ${quiet || joining ? nothing : html`<p class="phase ${room.phase}" role="status" aria-label="Conversation">${room.phase === 'alarm' ? warningIcon() : nothing}<span>${room.text}</span></p>`}
       <message-list .room=${room} .model=${this.model}></message-list>
     `
+  }
+
+  /** Before there is a conversation, the middle of the screen says what is in the way. */
+  #stands({ id, blocking }: Notice): boolean {
+    if (blocking) return this.aside.has(id)
+    return this.room !== undefined || id !== NOT_ACCEPTED
   }
 
   /** Before the first connection ever there is no conversation: say what is going on instead. */

@@ -69,7 +69,7 @@ const STATES: Record<MessageView['state'], string> = {
 }
 
 function stateOf(item: MessageView): Html | typeof nothing {
-  const words = STATES[item.state]
+  const words = (item.state === 'waiting' && item.reason) || STATES[item.state]
   return words === '' ? nothing : html`<span class="state">${words}</span>`
 }
 
