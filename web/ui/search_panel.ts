@@ -34,7 +34,7 @@ export class SearchPanel extends SidePanel {
     return html`
       <div class="field">
         <label for="words">Words to find</label>
-        <input id="words" type="search" autocomplete="off" spellcheck="false" maxlength="200" aria-describedby="words-help" @input=${this.#onInput}>
+        <input id="words" type="search" autofocus autocomplete="off" spellcheck="false" maxlength="200" aria-describedby="words-help" @input=${this.#onInput}>
         <p class="soft small" id="words-help">In all conversations on this device. What you type here stays here.</p>
       </div>
       <p class="problem" role="alert">${this.problem}</p>
