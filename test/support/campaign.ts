@@ -32,8 +32,8 @@ const PAIRS: readonly (readonly [string, string])[] = [
   ['alice', 'bob'],
   ['carol', 'erin'],
 ]
-/** I7 says ten seconds; a machine on which nine processes share two cores is given twice that. */
-const CONVERGES_MS = 20_000
+/** I7. */
+const CONVERGES_MS = 10_000
 /** F7: a silent connection is given up within so long. */
 const NOTICED_MS = 30_000
 /** Between two looks of a client at its connection. */
@@ -146,7 +146,7 @@ export class Campaign {
     for (let i = 0; i < 8; i++)
       this.frames.arm(r.pick(FRAME_FAULTS), r.pick(['up', 'down']), r.below(10))
     const says = this.members.flatMap((member) => this.#says(member))
-    const breaking = [this.#breakMember(), this.#breakMember()]
+    const breaking = this.#two().map((member) => this.#breakMember(member))
     if (heavy) breaking.push(this.#breakProcess())
     await Promise.all([...says, ...breaking])
     await this.#until(() => this.frames.waiting === 0, 'every fault has happened')
@@ -195,9 +195,14 @@ export class Campaign {
     })
   }
 
-  async #breakMember(): Promise<void> {
+  /** Two different ones: what ends a fault of one must not end another's. */
+  #two(): Member[] {
+    const first = this.#random.pick(this.members)
+    return [first, this.#random.pick(this.members.filter((member) => member !== first))]
+  }
+
+  async #breakMember(member: Member): Promise<void> {
     const r = this.#random
-    const member = r.pick(this.members)
     switch (r.below(6)) {
       case 0:
         this.#count('connection cut')
@@ -232,8 +237,10 @@ export class Campaign {
     member.network.freeze()
     const before = member.clock.slept
     while (member.online && member.clock.slept - before < NOTICED_MS) {
+      // Never faster than the client can look: a busy machine must not look like a slow client.
+      const looked = member.clock.armed
       member.clock.sleep(TICK_MS)
-      await pause(2)
+      await Promise.race([looked, pause(TICK_MS, undefined, { ref: false })])
     }
     const slept = member.clock.slept - before
     member.network.thaw()
