@@ -100,6 +100,38 @@ describe('an endpoint whose key is not the pinned one', () => {
     await shown(alice.chat, lobbyOf(alice.chat), 2)
   })
 
+  it('is found out too when somebody deletes the pin while the first message is on its way', async () => {
+    const wire = new Wire()
+    let to = real
+    const dial: Dial = wire.through((signal) => to.dial(signal))
+    const carol = await real.peer('carol', { dial, random: () => 0 })
+    carol.chat.connect()
+    await inLobby(carol.chat)
+    await carol.chat.disconnect()
+
+    to = false_
+    wire.sent.length = 0
+    const pins = 'pins/localhost'
+    assert.isDefined(await carol.profile.storage.read(pins))
+    let deleted: Promise<void> | undefined
+    wire.up = (frame) => {
+      deleted ??= carol.profile.storage.write(new Map([[pins, undefined]]))
+      return [frame]
+    }
+    carol.chat.connect()
+    await until(carol.chat, ({ connection }) => connection.phase === 'stopped')
+    await deleted
+    assert.lengthOf(wire.sent, 1, 'only M1 has left')
+    assert.isTrue(notice(carol.chat, 'endpoint')?.blocking)
+
+    // Nor does another tab take the false key for the first that it has seen.
+    real.crash(carol, { dial })
+    carol.chat.connect()
+    await until(carol.chat, ({ connection }) => connection.phase === 'stopped')
+    assert.lengthOf(wire.sent, 1)
+    assert.isTrue(carol.chat.state.notices.some(({ blocking }) => blocking))
+  })
+
   it('is refused at the first visit when the link says another key', async () => {
     const wire = new Wire()
     const pin = fromHex(real.endpoint.fingerprint)
