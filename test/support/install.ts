@@ -11,6 +11,8 @@ const NEEDS = [
     package: 'python3-cryptography',
   },
   { what: 'openssl', at: ['/usr/bin/openssl'], package: 'openssl' },
+  { what: 'ip', at: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip'], package: 'iproute2' },
+  { what: 'nft', at: ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft'], package: 'nftables' },
   { what: 'a C compiler', at: ['/usr/bin/cc', '/usr/bin/gcc'], package: 'gcc libc6-dev' },
 ] as const
 

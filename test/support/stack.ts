@@ -30,6 +30,8 @@ export interface StackOptions {
   readonly record?: boolean
   /** Flags for Node itself, such as `--expose-gc`. */
   readonly nodeFlags?: readonly string[]
+  /** Goes in front of each part's command, as one that enters another network does. */
+  readonly enter?: readonly string[]
 }
 
 interface Listening {
@@ -51,6 +53,8 @@ export interface Stack {
   readonly dataDir: string
   /** What a part (or both) has written on standard error, over all its lives. */
   logs(part?: PartName): string
+  /** Resolves once a part has written something that matches, from now on. */
+  logged(part: PartName, pattern: RegExp): Promise<void>
   /** Every byte between relay and endpoint so far, both ways. Needs `record`. */
   recorded(): Buffer
   pid(part: PartName): number
@@ -63,19 +67,33 @@ export interface Stack {
 
 class Part {
   readonly name: PartName
-  readonly #flags: readonly string[]
+  readonly #command: readonly string[]
   readonly #env: Readonly<Record<string, string>>
+  readonly #looks = new Set<() => void>()
   #child: ChildProcess | undefined
   #log = ''
 
-  constructor(name: PartName, flags: readonly string[], env: Readonly<Record<string, string>>) {
+  /** `command`: Node and its flags. */
+  constructor(name: PartName, command: readonly string[], env: Readonly<Record<string, string>>) {
     this.name = name
-    this.#flags = flags
+    this.#command = command
     this.#env = env
   }
 
   get log(): string {
     return this.#log
+  }
+
+  logged(pattern: RegExp): Promise<void> {
+    const from = this.#log.length
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!pattern.test(this.#log.slice(from))) return
+        this.#looks.delete(look)
+        resolve()
+      }
+      this.#looks.add(look)
+    })
   }
 
   get running(): boolean {
@@ -90,18 +108,16 @@ class Part {
 
   /** Resolves with the line that says where it listens; rejects with what it says instead. */
   async start(args: readonly string[]): Promise<Listening> {
-    const child = spawn(
-      process.execPath,
-      [...NODE_FLAGS, ...this.#flags, CLI, this.name, ...args],
-      {
-        env: { ...process.env, ...this.#env },
-        // The channel: a part ends by itself when the test's process is gone.
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      },
-    )
+    const [command = '', ...before] = this.#command
+    const child = spawn(command, [...before, CLI, this.name, ...args], {
+      env: { ...process.env, ...this.#env },
+      // The channel: a part ends by itself when the test's process is gone.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
     this.#child = child
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#log += chunk
+      for (const look of this.#looks) look()
     })
     const closed = once(child, 'close').then(() => {
       if (this.#child === child) this.#child = undefined
@@ -174,10 +190,11 @@ class Recorder {
 }
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const { host = 'localhost', env = {}, nodeFlags = [] } = options
+  const { host = 'localhost', env = {}, nodeFlags = [], enter = [] } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sotto-data-')))
-  const endpoint = new Part('endpoint', nodeFlags, env)
-  const relay = new Part('relay', nodeFlags, env)
+  const command = [...enter, process.execPath, ...NODE_FLAGS, ...nodeFlags]
+  const endpoint = new Part('endpoint', command, env)
+  const relay = new Part('relay', command, env)
   const parts = { endpoint, relay }
   const recorder = options.record ? new Recorder() : undefined
 
@@ -214,6 +231,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       pageUrl: `http://localhost:${relayPort}/#k=${pin}`,
       ...{ host, relayPort, endpointPort, trunkPort: trunk, fingerprint, dataDir, stop },
       logs: (part) => (part === undefined ? endpoint.log + relay.log : parts[part].log),
+      logged: (part, pattern) => parts[part].logged(pattern),
       recorded: () => recorder?.recorded ?? Buffer.alloc(0),
       pid: (part) => parts[part].pid,
       kill: (part, signal = 'SIGKILL') => parts[part].kill(signal),

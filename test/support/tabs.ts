@@ -1,13 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from 'playwright-core'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { chromiumFlags, chromium as chromiumPath } from './browsers.ts'
+
+type Options = Parameters<typeof chromium.launchPersistentContext>[1]
 
 /**
  * One real Chromium with one browser profile on disk: its tabs share IndexedDB and Web Locks, as
@@ -26,7 +23,7 @@ export class Browser {
   }
 
   /** `directory` is kept for another start when it is given; otherwise it is a fresh one. */
-  static async start(options: BrowserContextOptions = {}, directory?: string): Promise<Browser> {
+  static async start(options: Options = {}, directory?: string): Promise<Browser> {
     const at = directory ?? (await mkdtemp(join(tmpdir(), 'sotto-chromium-')))
     const context = await chromium.launchPersistentContext(at, {
       executablePath: chromiumPath(),

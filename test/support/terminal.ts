@@ -13,15 +13,16 @@ export class TerminalProcess {
   readonly #looks = new Set<() => void>()
   #output = ''
 
-  constructor(name: string, stack: Stack) {
+  /** `enter` goes in front of the command, as one that enters another network does. */
+  constructor(name: string, stack: Stack, enter: readonly string[] = []) {
     const { endpointPort, host, fingerprint, dataDir } = stack
     const where = ['--port', String(endpointPort), '--host', host, '--address', '127.0.0.1']
     const given = ['--name', name, '--endpoint-key', fingerprint, '--data', dataDir, ...where]
-    this.#child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', CLI, 'chat', ...given],
-      { stdio: ['pipe', 'pipe', 'pipe'] },
-    )
+    const node = [...enter, process.execPath, '--disable-warning=ExperimentalWarning']
+    const [command = '', ...before] = node
+    this.#child = spawn(command, [...before, CLI, 'chat', ...given], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     this.#closed = once(this.#child, 'close')
     // It may have ended by itself: its exit code says so.
     this.#child.stdin?.on('error', () => undefined)
