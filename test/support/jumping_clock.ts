@@ -12,6 +12,7 @@ interface Alarm {
  */
 export class JumpingClock implements Clock {
   readonly #alarms = new Set<Alarm>()
+  #armed = Promise.withResolvers<void>()
   #dead = false
   #slept = 0
   #shift = 0
@@ -29,6 +30,7 @@ export class JumpingClock implements Clock {
     const alarm = { at: this.steady() + ms, work, timer: setTimeout(() => undefined, 0) }
     this.#alarms.add(alarm)
     this.#arm(alarm)
+    this.#told()
     return () => {
       clearTimeout(alarm.timer)
       this.#alarms.delete(alarm)
@@ -38,6 +40,14 @@ export class JumpingClock implements Clock {
   /** Milliseconds that were slept through so far. */
   get slept(): number {
     return this.#slept
+  }
+
+  /**
+   * Resolves when somebody sets an alarm, as who looks again and again does after each look; or when
+   * nobody will any more.
+   */
+  get armed(): Promise<void> {
+    return this.#armed.promise
   }
 
   /** The time of day is off by `ms` from now on. */
@@ -53,6 +63,7 @@ export class JumpingClock implements Clock {
     this.#dead = true
     for (const { timer } of this.#alarms) clearTimeout(timer)
     this.#alarms.clear()
+    this.#told()
     return next
   }
 
@@ -60,6 +71,11 @@ export class JumpingClock implements Clock {
     this.#slept += ms
     const due = [...this.#alarms].sort((a, b) => a.at - b.at)
     for (const alarm of due) this.#arm(alarm)
+  }
+
+  #told(): void {
+    this.#armed.resolve()
+    this.#armed = Promise.withResolvers()
   }
 
   #arm(alarm: Alarm): void {
