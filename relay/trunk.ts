@@ -60,6 +60,8 @@ export class Trunk {
     stream.on('error', (error: Error) => this.#lost(error.message))
     stream.on('end', () => this.#lost('the other side ended it'))
     stream.on('close', () => this.#lost('closed'))
+    // At once, so that the other side holds us to it from the beginning.
+    this.send(TRUNK.data, 0)
   }
 
   /** Bytes that wait for the network. */
