@@ -86,6 +86,11 @@ function bytesOf(characters: string): Bytes {
   return bytes
 }
 
+/** Not by a spread, which walks an iterator: ten times as long. */
+function charactersOf(bytes: Bytes): string {
+  return Reflect.apply(String.fromCharCode, undefined, bytes)
+}
+
 /**
  * HMAC (RFC 2104) of one-shot hashes: `createHmac` makes a stream and a native handle each time,
  * and at fifty a handshake those and their collection were a tenth of a resumption. For the same
@@ -98,7 +103,7 @@ class NodeHmacKey implements HmacKey {
   readonly #raw: string
 
   constructor(raw: Bytes) {
-    this.#raw = raw.length > BLOCK ? digest(raw) : String.fromCharCode(...raw)
+    this.#raw = raw.length > BLOCK ? digest(raw) : charactersOf(raw)
   }
 
   mac(data: Bytes): Bytes {
