@@ -2,7 +2,7 @@ import type { Clock } from '../../web/chat/clock.ts'
 import { systemClock } from '../../web/chat/clock.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { Device, HostileLog } from '../support/hostile_log.ts'
-import { random } from '../support/random.ts'
+import { full, random } from '../support/random.ts'
 import { afterEach, assert, describe, it } from '../support/suite.ts'
 
 const alarmed = (device: Device) =>
@@ -91,6 +91,25 @@ describe('an endpoint that shows two histories', () => {
     assert.match(alice.notices[0]?.seen ?? '', /back in time/)
     assert.lengthOf(await alice.texts(), 2, 'what was there stays')
   })
+
+  for (const depth of full ? [1, 10, 100, 1_000] : [1, 10, 50])
+    it(`is found out when it goes back by ${depth} entries, and is sent nothing (E6)`, async () => {
+      const { log, alice } = await two()
+      for (let i = 0; i < depth; i++) {
+        await alice.room.send(`number ${i}`)
+        await alice.shows(i + 1)
+      }
+      log.log = log.log.slice(0, -depth)
+      const { length } = log.log
+      await alice.begin()
+      await alarmed(alice)
+      assert.match(alice.notices[0]?.seen ?? '', /back in time/)
+      await alice.room.send('not to leave')
+      await alice.room.settled()
+      assert.equal(alice.room.view().outgoing, 1)
+      assert.lengthOf(log.log, length)
+      assert.equal((await alice.texts()).at(-1), `alice: number ${depth - 1}`, 'all of it stays')
+    })
 })
 
 describe('an endpoint that withholds', () => {
@@ -116,7 +135,7 @@ describe('an endpoint that withholds', () => {
 })
 
 describe('what a member or the endpoint puts into the log a second time', () => {
-  for (let seed = 1; seed <= 10; seed++)
+  for (let seed = 1; seed <= (full ? 100 : 10); seed++)
     it(`is shown once, seed ${seed}`, async () => {
       const r = random(seed)
       const { log, alice, bob } = await two()
