@@ -42,7 +42,10 @@ describe('who must not read', () => {
   const nobody = [LOBBY_TEXT, PRIVATE_TEXT, PASSPHRASE]
 
   it('the relay finds no text, name or passphrase in its memory, its log or any byte it carries', async () => {
-    const secrets = [...nobody, ...USERS]
+    // Nor the key of the invitation with which both came (W6).
+    const [, invitation = ''] = /k=([\w-]{43})/.exec(new URL(stack.pageUrl).hash) ?? []
+    assert.lengthOf(invitation, 43)
+    const secrets = [...nobody, ...USERS, invitation]
     assert.deepEqual(await foundInMemory(stack.pid('relay'), secrets), [])
     const log = stack.logs('relay')
     assert.isAbove(log.length, 0)
