@@ -87,6 +87,28 @@ describe('the keyboard alone', () => {
     assert.isTrue(one('#readers').hidden)
     assert.equal(document.activeElement, one('.claim'))
   })
+
+  it('is done with the list of readers when it goes on elsewhere', async () => {
+    await inTheChat()
+    one('.claim').click()
+    await drawn()
+    button('Wipe what is kept…').focus()
+    await press('Enter')
+    assert.equal(document.activeElement, button('Really wipe'), 'the keyboard stays in the list')
+    assert.isFalse(one('#readers').hidden)
+    box().focus()
+    await sendKeys({ type: 'h' })
+    await drawn()
+    assert.isTrue(one('#readers').hidden)
+  })
+
+  it('is in the box of the search when that opens', async () => {
+    await inTheChat()
+    button('Search').focus()
+    await press('Enter')
+    await until(() => document.querySelector('search-panel dialog[open]'))
+    assert.equal(document.activeElement, one('#words'))
+  })
 })
 
 describe('the message box', () => {

@@ -6,6 +6,8 @@ import { chevronIcon, lockIcon } from './icons.ts'
 import { TRUST } from './people_list.ts'
 import { grouped, hue, initial, plural } from './words.ts'
 
+const LEAVING = ['pointerdown', 'keydown'] as const
+
 /**
  * Says at all times that the conversation is end-to-end encrypted and who can read it, by the
  * group's own tree. Opened, it names them with their keys.
@@ -15,6 +17,21 @@ export class ReaderList extends SottoElement {
   @property room: RoomView | undefined
   @state private open = false
   @state private wiping = false
+
+  /** It covers the conversation: whoever goes on elsewhere has done with it. */
+  readonly #elsewhere = (event: Event): void => {
+    if (!event.composedPath().includes(this)) this.open = false
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    for (const type of LEAVING) document.addEventListener(type, this.#elsewhere)
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    for (const type of LEAVING) document.removeEventListener(type, this.#elsewhere)
+  }
 
   override render(): Html | typeof nothing {
     if (this.room === undefined) return nothing
@@ -64,11 +81,8 @@ export class ReaderList extends SottoElement {
       <p class="soft small">${keepsHistory ? 'Messages are kept here, encrypted, until you wipe them.' : 'Messages are not kept: they are gone when this page is closed.'}</p>
       <div class="history">
         <button class="button" type="button" @click=${ask(keepsHistory ? 'forget' : 'keep')}>${keepsHistory ? 'Stop keeping' : 'Keep from now on'}</button>
-        ${
-          this.wiping
-            ? html`<button class="button danger" type="button" @click=${ask('wipe')}>Really wipe</button>`
-            : html`<button class="button" type="button" @click=${this.#askWipe}>Wipe what is kept…</button>`
-        }
+        <button class="button ${this.wiping ? 'danger' : ''}" type="button"
+          @click=${this.wiping ? ask('wipe') : this.#askWipe}>${this.wiping ? 'Really wipe' : 'Wipe what is kept…'}</button>
       </div>`
   }
 
