@@ -1,6 +1,7 @@
 /**
  * The shapes of what was decoded: a shape says where a value is wrong, and its type follows from
- * it. Maps have the stated fields and no others.
+ * it. Maps have the stated fields and no others. The marks let the page do without what only the
+ * endpoint asks for: requests.
  */
 import type { Bytes } from './bytes.ts'
 
@@ -20,6 +21,7 @@ interface MapShape<F> extends Shape<MapOf<F>> {
   readonly fields: F
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 function where<T>(isRight: (value: unknown) => boolean): Shape<T> {
   return (value) => (isRight(value) ? undefined : '')
 }
@@ -28,36 +30,44 @@ export const boolean = where<boolean>((x) => typeof x === 'boolean')
 /** A whole number that a JavaScript number holds exactly. */
 export const count = upTo(Number.MAX_SAFE_INTEGER)
 
+/* @__NO_SIDE_EFFECTS__ */
 export function upTo(most: number): Shape<number> {
   return where((x) => Number.isSafeInteger(x) && (x as number) >= 0 && (x as number) <= most)
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function bytes(length: number): Shape<Bytes> {
   return where((x) => x instanceof Uint8Array && x.length === length)
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function blob(most: number): Shape<Bytes> {
   return where((x) => x instanceof Uint8Array && x.length <= most)
 }
 
 /** `most` and `least` are in UTF-16 code units. */
+/* @__NO_SIDE_EFFECTS__ */
 export function text(most: number, least = 0): Shape<string> {
   return where((x) => typeof x === 'string' && x.length >= least && x.length <= most)
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function oneOf<const T extends string>(...all: readonly T[]): Shape<T> {
   return where((x) => all.includes(x as T))
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function nullable<T>(shape: Shape<T>): Shape<T | null> {
   return (value) => (value === null ? undefined : shape(value))
 }
 
 /** A field that may be missing. */
+/* @__NO_SIDE_EFFECTS__ */
 export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
   return (value) => (value === undefined ? undefined : shape(value))
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function list<T>(of: Shape<T>, most: number): Shape<T[]> {
   return (value) => {
     if (!Array.isArray(value) || value.length > most) return ''
@@ -66,6 +76,7 @@ export function list<T>(of: Shape<T>, most: number): Shape<T[]> {
 }
 
 /** A map that may have other fields as well. */
+/* @__NO_SIDE_EFFECTS__ */
 export function known<F extends Fields>(fields: F): Shape<MapOf<F>> {
   return (value) => {
     if (!isMap(value)) return ''
@@ -73,6 +84,7 @@ export function known<F extends Fields>(fields: F): Shape<MapOf<F>> {
   }
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function map<F extends Fields>(fields: F): MapShape<F> {
   const isKnown = known(fields)
   const shape = (value: unknown) =>
@@ -84,6 +96,7 @@ export function map<F extends Fields>(fields: F): MapShape<F> {
 }
 
 /** One of several maps: the one that takes the value's field `key`. */
+/* @__NO_SIDE_EFFECTS__ */
 export function variant<M extends readonly MapShape<Fields>[]>(
   key: string,
   ...maps: M
