@@ -13,7 +13,10 @@ const GROUPS: Record<string, () => Promise<{ bench: () => Promise<readonly Figur
   fanout: () => import('./fanout.ts'),
   idle: () => import('./idle.ts'),
   sessions: () => import('./sessions.ts'),
+  slow: () => import('./slow.ts'),
   store: () => import('./store.ts'),
+  live: () => import('./live.ts'),
+  away: () => import('./away.ts'),
   history: () => import('./history.ts'),
   page: () => import('./page.ts'),
 }
