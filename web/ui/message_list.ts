@@ -1,3 +1,4 @@
+import { repeat } from 'lit/directives/repeat.js'
 import type { ChatModel, MessageView, RoomId, RoomView, TimelineItem } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { FailedMessageEvent, SeenEvent } from './events.ts'
@@ -84,16 +85,15 @@ export class MessageList extends SottoElement {
   override render(): Html | typeof nothing {
     if (this.room === undefined) return nothing
     const [first, last] = this.#drawn
-    // Each page has a place of its own, so that one which stays drawn keeps its elements.
-    const pages = Array.from({ length: last + 1 }, (_, page) =>
-      page < first
-        ? nothing
-        : html`<div class="page" data-page=${page}>${this.#renderPage(page)}</div>`,
-    )
+    const drawn = Array.from({ length: last - first + 1 }, (_, i) => first + i)
     return html`
       <div role="log" aria-label="Messages" aria-live="off" tabindex="0" @scroll=${this.#onScroll}>
         <div class="space"></div>
-        ${pages}
+        ${repeat(
+          drawn,
+          (page) => `${this.room?.room} ${page}`,
+          (page) => html`<div class="page" data-page=${page}>${this.#renderPage(page)}</div>`,
+        )}
         <div class="space"></div>
         ${this.room.length === 0 ? html`<p class="empty">Nothing has been said here yet.</p>` : nothing}
       </div>
