@@ -43,6 +43,19 @@ describe('a template that is built without markup strings', () => {
     assert.equal(box.querySelector('li'), first)
   })
 
+  it('that ends with a value leaves what comes after it in place when the value changes', () => {
+    const row = (value: unknown) => html`
+      ${value}
+    `
+    const list = (...values: unknown[]) => html`<div>${values.map(row)}</div>`
+    const box = document.createElement('div')
+    render(list('a', 'b', 'c'), box)
+    render(list(html`<i>a</i>`, 'b', html`<i>c</i>`), box)
+    assert.equal(markup(box), '<div><i>a</i>b<i>c</i></div>')
+    render(list('c', 'b'), box)
+    assert.equal(markup(box), '<div>cb</div>')
+  })
+
   it('makes pictures in the SVG namespace and keeps the case of their attributes', () => {
     const box = draw(html`<svg viewBox="0 0 2 2"><path d=${'M0 0'}/></svg><b>after</b>`)
     assert.equal(box.querySelector('path')?.namespaceURI, 'http://www.w3.org/2000/svg')

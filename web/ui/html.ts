@@ -71,6 +71,9 @@ function compile(strings: TemplateStringsArray): CompiledTemplate {
     else if (!text.startsWith('<!--')) appendText(tree, parent, text)
   }
   if (open.length !== 1) throw misread(strings, (open.at(-1) as Element).localName)
+  // A value at the very end needs a node behind it: without one Lit takes all that comes after the
+  // template, as in a list, for a part of the value.
+  if (strings.at(-1)?.trim() === '') tree.element.content.append(new Comment())
   return { h: strings, el: tree.element, parts: tree.parts }
 }
 
