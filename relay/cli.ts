@@ -98,7 +98,7 @@ program
   .addOption(
     new Option('--origin <origin>', 'another web origin whose pages may connect')
       .env('SOTTO_ORIGINS')
-      .argParser(many((text) => new URL(text).origin)),
+      .argParser(many(config.parseOrigin)),
   )
   .addOption(
     new Option('--proxied', 'a proxy on this machine tells where connections come from').env(

@@ -86,6 +86,14 @@ export function parseTrunk(text: string): { host: string; port: number } {
   return { host, port: match?.[3] === undefined ? DEFAULT_TRUNK_PORT : parsePort(match[3]) }
 }
 
+/** A web origin, such as `https://chat.example.org`. */
+export function parseOrigin(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new ConfigError('An origin is a page’s address such as https://chat.example.org.')
+  return url.origin
+}
+
 export function parseLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((known) => known === text)
   if (level === undefined) throw new ConfigError(`A log level is one of ${LOG_LEVELS.join(', ')}.`)

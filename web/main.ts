@@ -48,19 +48,20 @@ const HOST = 'sotto.host'
  */
 function link(): { readonly pin: Bytes | undefined; readonly relay: URL } {
   const fields = new URLSearchParams(location.hash.slice(1))
-  const relay = new URL('.', fields.get('r') ?? location.href)
+  const from = fields.get('r') ?? location.href
   const key = fields.get('k')
-  if (key === null) return { pin: undefined, relay }
   try {
-    const pin = fromBase64url(key)
-    if (pin.length === 32) return { pin, relay }
-  } catch {
-    // Said below.
+    if (!/^https?:/.test(from)) throw new TypeError('not an address of the web')
+    const pin = key === null ? undefined : fromBase64url(key)
+    if (pin !== undefined && pin.length !== 32) throw new TypeError('not a fingerprint')
+    return { pin, relay: new URL('.', from) }
+  } catch (cause) {
+    throw new SottoError(
+      'bad_key',
+      'This link is damaged: the part that names the server or its key can’t be read. Copy the whole link again.',
+      { cause },
+    )
   }
-  throw new SottoError(
-    'bad_key',
-    'This link is damaged: the part that names the server’s key can’t be read. Copy the whole link again.',
-  )
 }
 
 async function hostName(relay: URL): Promise<string> {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 
 /**
- * The hash chain over a room's log (HANDSHAKE, "Cast"), by node:crypto and at once:
+ * The hash chain over a room's log (PROTOCOL.md, "Cast"), by node:crypto and at once:
  * chain_0 = H("sotto1 chain" ‖ room[16]), chain_n = H("sotto1 chain" ‖ chain_{n-1} ‖ u64 seq ‖ H(mls)).
  */
 const LABEL = Buffer.from('sotto1 chain')

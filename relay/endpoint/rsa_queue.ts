@@ -1,8 +1,8 @@
 import { SottoError } from '../../web/protocol/errors.ts'
 
 /**
- * RSA work, a few at a time (HANDSHAKE, "Limits and load"): a flood of handshakes waits in a
- * bounded line, and the sessions that live keep their share of the processor.
+ * RSA work, a few at a time (PROTOCOL.md, "From the first byte to a session"): a flood of handshakes
+ * waits in a bounded line, and the sessions that live keep their share of the processor.
  */
 export class RsaQueue {
   readonly #atOnce: number

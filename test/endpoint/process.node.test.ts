@@ -92,6 +92,7 @@ describe('sotto at a terminal', () => {
   it('says which setting is wrong and how it should be, and ends with 2', async () => {
     const cases: readonly [string[], Record<string, string>, RegExp][] = [
       [['relay', '--port', '70000'], {}, /--port.*70000.*0 to 65535/s],
+      [['relay', '--origin', 'nonsense'], {}, /such as https:/],
       [['relay'], { SOTTO_PORT: 'many' }, /'many' from env 'SOTTO_PORT'/],
       [['endpoint', '--lobby-absence', 'long'], {}, /90s, 15m, 24h or 7d/],
       [['endpoint', '--keep-days', '-3'], {}, /from 0 \(for ever\)/],

@@ -120,9 +120,16 @@ describe('a link', () => {
   })
 
   it('that was damaged on the way says so, and makes nobody', async () => {
-    const tab = await browser.open(stack.pageUrl.slice(0, -3))
-    await tab.start('olga')
-    await tab.says('This link is damaged')
-    await tab.page.close()
+    const damaged = [
+      stack.pageUrl.slice(0, -3),
+      `${stack.pageUrl}&r=ws://x`,
+      `${stack.pageUrl}&r=x`,
+    ]
+    for (const link of damaged) {
+      const tab = await browser.open(link)
+      await tab.start('olga')
+      await tab.says('This link is damaged')
+      await tab.page.close()
+    }
   })
 })

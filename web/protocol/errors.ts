@@ -1,6 +1,6 @@
 /**
  * What can go wrong between two ends, in the words of PROTOCOL.md. The codes up to `no_such_host`
- * may travel in clear, those up to `going_away` sealed (HANDSHAKE, "Alerts"); the others never
+ * may travel in clear, those up to `going_away` sealed (PROTOCOL.md, "Alerts"); the others never
  * leave the side that found them.
  */
 export const ALERTS = [

@@ -1,5 +1,5 @@
 /**
- * The functions that HANDSHAKE's notation names, with its spelling: Ext, Drv, Seal1, ab. Secrets
+ * The functions that PROTOCOL.md's notation names, with its spelling: Ext, Drv, Seal1, ab. Secrets
  * travel as {@link HmacKey}s; their bytes exist only between one HMAC and the next import.
  */
 import { type Bytes, concat, EMPTY, lp8, u8, u32, utf8 } from './bytes.ts'
