@@ -260,7 +260,7 @@ describe('a store of which a part was deleted or edited (W7, F16)', () => {
       alice.chat.connect()
       const { notices, connection } = await until(
         alice.chat,
-        ({ connection }) => connection.phase === 'stopped',
+        ({ connection, notices }) => connection.phase === 'stopped' && notices.length > 0,
       )
       assert.match(connection.phase === 'stopped' ? connection.text : '', /deleted or damaged/)
       assert.isTrue(notices[0]?.blocking)
