@@ -19,7 +19,7 @@ import { keepTrunk, type TrunkSource } from './trunk_keeper.ts'
 /** uWebSockets' `DISABLED`: an offer of permessage-deflate is declined. */
 const NO_COMPRESSION = 0
 /** Seconds without a sign of life (uWebSockets pings by itself) until a tab counts as gone. */
-const GONE_AFTER = 28
+const GONE_AFTER = 20
 /** Milliseconds that tabs get to hear why, when the relay stops. */
 const FAREWELL = 100
 

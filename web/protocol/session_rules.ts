@@ -29,7 +29,7 @@ export class UpdateGuard {
 
 /** After this much silence we ask; after this long without an answer the peer is gone. */
 const SILENT_MS = 10_000
-const UNANSWERED_MS = 15_000
+const UNANSWERED_MS = 10_000
 /** A peer may ping this often at once, and once a second in the long run. */
 const PING_BURST = 16
 const PING_MS = 1000
