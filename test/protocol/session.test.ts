@@ -106,7 +106,7 @@ describe('a session', () => {
     rig.time += 10_000
     assert.equal(await client.tick(), 'alive')
     assert.lengthOf(wire.toServer, 1)
-    rig.time += 14_999
+    rig.time += 9_999
     assert.equal(await client.tick(), 'alive')
     rig.time += 1
     assert.equal(await client.tick(), 'dead')
