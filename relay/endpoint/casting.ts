@@ -71,6 +71,11 @@ export class Casting {
     this.#rooms.get(hex(entry.room))?.publish(entry)
   }
 
+  /** An entry may be on disk that subscribers have not heard of: they are told the head. */
+  remind(room: Bytes): void {
+    this.#rooms.get(hex(room))?.remind()
+  }
+
   /** The room's members or devices changed. */
   changed(room: Bytes, change: Change): void {
     this.#rooms.get(hex(room))?.changed(change)
@@ -163,6 +168,11 @@ class RoomCast {
     this.#tail = this.#tail.then(() => this.#publish(entry)).catch(this.#needs.failed)
   }
 
+  remind(): void {
+    const wait = Math.max(HEAD_MS, this.#subscribers.size * HEAD_PER_SUBSCRIBER_MS)
+    this.#headTimer ??= setTimeout(() => void this.#sayHead(), wait).unref()
+  }
+
   async close(): Promise<void> {
     await this.#tail
     if (this.#headTimer !== undefined) await this.#sayHead()
@@ -176,8 +186,7 @@ class RoomCast {
     }
     if (this.#rotationDue()) await this.#rotate()
     this.#needs.topics.publish(this.#topic, await this.#sealer.seal(entry))
-    const wait = Math.max(HEAD_MS, this.#subscribers.size * HEAD_PER_SUBSCRIBER_MS)
-    this.#headTimer ??= setTimeout(() => void this.#sayHead(), wait).unref()
+    this.remind()
   }
 
   #rotationDue(): boolean {

@@ -210,14 +210,41 @@ export class Conversation implements Peer, Applicant {
     let outcome: Outcome
     try {
       outcome = await work()
-      if (this.#over) return
-      const reply = typeof outcome.reply === 'function' ? outcome.reply() : outcome.reply
-      await this.#session.send(encodeMessage({ re: request.id, ...reply }), outcome.sent)
     } catch (error) {
-      const refused = refusalOf(error)
-      if (refused === undefined && !isClosed(error)) this.#host.failed(request.op, error)
-      await this.#refuse(request.id, refused ?? new Refused('unavailable', FAULT))
+      return this.#failed(request, error)
     }
+    // Queued first: what follows is then told after the reply, to the asker too. It follows even
+    // when the asker is gone: the others must not miss what is on disk.
+    const replied = this.#reply(request, outcome)
+    this.#follow(request.op, outcome.done)
+    await replied
+  }
+
+  async #reply(request: Request, { reply, sent }: Outcome): Promise<void> {
+    if (this.#over) return
+    try {
+      const fields = typeof reply === 'function' ? reply() : reply
+      const message = encodeMessage({ re: request.id, ...fields })
+      await this.#session.send(message, () => this.#follow(request.op, sent))
+    } catch (error) {
+      // Nothing of the reply was sent: the refusal is the one answer.
+      await this.#failed(request, error)
+    }
+  }
+
+  /** A fault in what follows from a request is no answer to it: that was given. */
+  #follow(op: Op, effects: (() => void) | undefined): void {
+    try {
+      effects?.()
+    } catch (error) {
+      this.#host.failed(op, error)
+    }
+  }
+
+  async #failed({ id, op }: Request, error: unknown): Promise<void> {
+    const refused = refusalOf(error)
+    if (refused === undefined && !isClosed(error)) this.#host.failed(op, error)
+    await this.#refuse(id, refused ?? new Refused('unavailable', FAULT))
   }
 
   async #refuse(id: number, { code, message, retryAfter, place }: Refused): Promise<void> {

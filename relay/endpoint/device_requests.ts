@@ -39,7 +39,7 @@ export class DeviceRequests {
     const { stock } = store.keyPackageStock(peer)
     return {
       reply: { stock },
-      sent: () => {
+      done: () => {
         // Now this device can be added to the private rooms that it is not in yet.
         for (const { room } of store.roomsOf(peer.skeleton)) reconciler.consider(room)
       },
@@ -97,7 +97,7 @@ export class DeviceRequests {
     tickets.revoke({ spki: peer.spki, device })
     return {
       reply: {},
-      sent: () => {
+      done: () => {
         directory.device(peer.skeleton, device)?.end('revoked')
         for (const room of this.#roomsOf(peer)) {
           this.#needs.casting.changed(room, 'removed')

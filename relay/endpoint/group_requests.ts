@@ -46,10 +46,12 @@ export class GroupRequests {
     } catch (error) {
       const stale = error instanceof SottoError && error.code === 'stale_epoch'
       throw stale ? staleEpoch(store.room(room.room) ?? room) : error
+    } finally {
+      // Also after a failure: what a failing disk has taken nevertheless is on it.
+      groups.changed(room.room)
     }
-    groups.changed(room.room)
     casting.changed(room.room, 'removed')
-    return { reply: {}, sent: () => this.#created(peer, room, reconciler) }
+    return { reply: {}, done: () => this.#created(peer, room, reconciler) }
   }
 
   #created(peer: Peer, room: Room, reconciler: Reconciler): void {
@@ -77,7 +79,7 @@ export class GroupRequests {
     return {
       reply: { generation, epoch, groupInfo, head: rooms.head(room.room) },
       // Who comes in may be kept out by a removed device of the same name.
-      sent: () => reconciler.consider(room.room),
+      done: () => reconciler.consider(room.room),
     }
   }
 
@@ -105,7 +107,7 @@ export class GroupRequests {
     groups.changed(room.room)
     const next = room.generation === null ? 0 : room.generation + 1
     const generation = this.#alive(room, peer) ? null : next
-    return { reply: { generation }, sent: () => reconciler.committed(room.room) }
+    return { reply: { generation }, done: () => reconciler.committed(room.room) }
   }
 
   /** Whether a device other than this is in the group that can still commit to it. */

@@ -37,7 +37,12 @@ export type { Ask }
 export interface Outcome<O extends Op = Op> {
   /** A function is called at the moment when the reply is sealed. */
   readonly reply: Reply<O> | (() => Reply<O>)
-  /** Called in the same turn in which the reply is handed to the wire. */
+  /**
+   * What follows from what is on disk now, for others as well. Called once, whatever becomes of the
+   * reply: right after the reply has its place among the records, or could not get one any more.
+   */
+  readonly done?: () => void
+  /** Called in the same turn in which the reply is handed to the wire, if it is. */
   readonly sent?: () => void
 }
 

@@ -43,7 +43,7 @@ export class PrivateRooms {
     const room = known ?? (await this.#create(peer.skeleton, other))
     return {
       reply: { room: rooms.info(peer, room) },
-      sent: () => {
+      done: () => {
         if (known === undefined) this.#tell(room)
       },
     }
@@ -73,7 +73,7 @@ export class PrivateRooms {
     await store.leaveRoom(room, peer.skeleton)
     return {
       reply: {},
-      sent: () => {
+      done: () => {
         for (const own of directory.of(peer.skeleton)) {
           casting.unsubscribe(room, own)
           void own.tell({ ev: 'room_gone', room })

@@ -7,7 +7,7 @@ import { deviceKey, deviceOf, type Outcome, type Peer, type RequestOf } from './
 import type { Reconciler } from './reconcile.ts'
 import { badRequest, Refused, staleEpoch } from './refusal.ts'
 import { isMember, type Rooms } from './rooms.ts'
-import type { GroupDevice, NewEntry, Room, Store } from './store.ts'
+import type { Appended, GroupDevice, NewEntry, Room, Store } from './store.ts'
 
 const ROOM_LENGTH = 16
 
@@ -48,13 +48,11 @@ export class Sending {
     const { seq, chain, repeated } = await this.#append(entry)
     return {
       reply: { seq, chain },
-      sent: () => {
-        if (!repeated) this.#appended(entry, seq, chain)
-      },
+      done: () => this.#appended(entry, { seq, chain, repeated }),
     }
   }
 
-  async #append(entry: NewEntry) {
+  async #append(entry: NewEntry): Promise<Appended> {
     try {
       return await this.#needs.store.append(entry)
     } catch (error) {
@@ -66,7 +64,11 @@ export class Sending {
     }
   }
 
-  #appended({ room, mls, commit }: NewEntry, seq: number, chain: Bytes): void {
+  /**
+   * A message that came again may be one whose first answer was `unavailable` though it reached the
+   * disk: then nobody knows of it yet. So all is done again but the cast, for which the head does.
+   */
+  #appended({ room, mls, commit }: NewEntry, { seq, chain, repeated }: Appended): void {
     const { groups, casting, reconciler, roomChanged } = this.#needs
     if (commit !== undefined) {
       groups.changed(room)
@@ -74,7 +76,8 @@ export class Sending {
       if (commit.removed.length > 0) casting.changed(room, 'removed')
       else if (commit.added.length > 0) casting.changed(room, 'added')
     }
-    casting.publish({ room, seq, chain, mls })
+    if (repeated) casting.remind(room)
+    else casting.publish({ room, seq, chain, mls })
     if (commit === undefined) return
     roomChanged(room, [...commit.added, ...commit.removed])
     reconciler.committed(room)

@@ -16,7 +16,7 @@ import { Presence } from './presence.ts'
 import { PrivateRooms } from './private_rooms.ts'
 import { Reconciler } from './reconcile.ts'
 import { badRequest } from './refusal.ts'
-import { Rooms } from './rooms.ts'
+import { isMember, Rooms } from './rooms.ts'
 import { Sending } from './sending.ts'
 import type { GroupDevice, Store } from './store.ts'
 import type { Topics } from './topics.ts'
@@ -78,7 +78,8 @@ export const buildService: BuildService = (needs) => {
     const room = store.room(id)
     if (room === undefined) return
     for (const { skeleton: one, device } of devices) {
-      const peer = directory.device(one, device)
+      // A commit may claim to remove anybody's device: a room is told to its members alone.
+      const peer = isMember(room, one) ? directory.device(one, device) : undefined
       if (peer !== undefined) void peer.tell({ ev: 'room', room: rooms.info(peer, room) })
     }
   }
