@@ -28,7 +28,7 @@ export interface Gate {
   turn(): Promise<void>
   /** Makes the session of a peer that has proved who it is. */
   converse(connection: Connection, established: ServerEstablished, ms: number): Conversation
-  /** Part of a long message has come or has been dealt with: false when it is too much in all. */
+  /** So many bytes more (or fewer) are kept of unfinished messages: false when it is too much in all. */
   assembling(more: number): boolean
   /** A fault of ours, not of the peer. */
   fault(error: unknown): void
@@ -42,9 +42,6 @@ type State =
   | { readonly step: 'open'; readonly conversation: Conversation }
   | { readonly step: 'over' }
 
-/** A record that carries the middle of a message is nearly full. */
-const PART = 60_000
-
 /** One peer's connection from its first byte to its end: handshake, then records. */
 export class Connection implements WireEvents {
   readonly wire: Wire
@@ -56,7 +53,8 @@ export class Connection implements WireEvents {
   #running = false
   /** It has failed and is about to end: nothing more is taken in. */
   #deaf = false
-  #parts = 0
+  /** Bytes of an unfinished message, as the gate was told. */
+  #unfinished = 0
 
   constructor(wire: Wire, gate: Gate) {
     this.wire = wire
@@ -139,8 +137,8 @@ export class Connection implements WireEvents {
 
   #end(reason: string): void {
     if (this.#state.step === 'over') return
-    this.#gate.assembling(-this.#parts)
-    this.#parts = 0
+    this.#gate.assembling(-this.#unfinished)
+    this.#unfinished = 0
     this.#waiting = []
     const { conversation } = this
     this.#state = { step: 'over' }
@@ -191,9 +189,10 @@ export class Connection implements WireEvents {
   }
 
   async #record(frame: Bytes, conversation: Conversation): Promise<void> {
-    const kind = await conversation.receive(frame)
-    const parts = kind === 'nothing' && frame.length > PART ? frame.length : -this.#parts
-    this.#parts += parts
-    if (!this.#gate.assembling(parts)) throw new SottoError('limit', 'Too much at once.')
+    await conversation.receive(frame)
+    if (this.conversation === undefined) return
+    const more = conversation.unfinished - this.#unfinished
+    this.#unfinished += more
+    if (!this.#gate.assembling(more)) throw new SottoError('limit', 'Too much at once.')
   }
 }

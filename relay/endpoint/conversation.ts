@@ -12,7 +12,7 @@ import {
   requestSchema,
 } from '../../web/protocol/messages.ts'
 import type { Primitives } from '../../web/protocol/primitives.ts'
-import { type Received, Session } from '../../web/protocol/session.ts'
+import { Session } from '../../web/protocol/session.ts'
 import type { Applicant } from './admission.ts'
 import { deviceKey, type Outcome, type Peer, type RequestOf } from './peer.ts'
 import { badRequest, Refused, refusalOf, slowDown } from './refusal.ts'
@@ -108,19 +108,23 @@ export class Conversation implements Peer, Applicant {
     return this.#admitted
   }
 
+  /** Bytes that are kept of a message that has not come whole yet. */
+  get unfinished(): number {
+    return this.#session.unfinished
+  }
+
   /** To be called once, after M4 has been sent. */
   async begin(): Promise<void> {
     if (this.#admitted) await this.#enter()
   }
 
   /** Takes the next frame. Frames must come one after the other, each awaited. */
-  async receive(frame: Bytes): Promise<Received['kind']> {
+  async receive(frame: Bytes): Promise<void> {
     const received = await this.#session.receive(frame)
-    if (this.#over) return received.kind
+    if (this.#over) return
     if (received.kind === 'message') await this.#request(received.message)
     else if (received.kind === 'closed') this.#finish(`closed: ${received.reason}`)
     else if (received.kind === 'alert') this.#finish(`alert from peer: ${received.alert}`)
-    return received.kind
   }
 
   async tell(event: Event): Promise<void> {

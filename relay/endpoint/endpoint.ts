@@ -33,6 +33,8 @@ export interface EndpointLimits {
   readonly connections: number
   /** Connections that are not in a session yet. */
   readonly handshakes: number
+  /** Bytes of all sessions' messages that have come in part. */
+  readonly assembling: number
   readonly tickets: number
   readonly rsaAtOnce: number
   readonly rsaWaiting: number
@@ -45,6 +47,7 @@ export interface EndpointLimits {
 export const ENDPOINT_LIMITS: EndpointLimits = {
   connections: 20_000,
   handshakes: 16_384,
+  assembling: 256 * 1024 * 1024,
   tickets: 100_000,
   rsaAtOnce: 2 * availableParallelism(),
   rsaWaiting: 200,

@@ -16,8 +16,6 @@ import type { OnWire, Wire, WireEvents } from './wire.ts'
 
 /** Longest application message: a commit with GroupInfo and Welcome of a large group. */
 export const MAX_MESSAGE = 6 * 1024 * 1024
-/** Messages of all sessions that have come in part, in bytes. */
-const MOST_ASSEMBLING = 256 * 1024 * 1024
 const SWEEP_MS = 1_000
 /** Each session is looked at every so many sweeps. */
 const TICK_SWEEPS = 2
@@ -28,6 +26,8 @@ export interface ReceptionLimits {
   /** Connections in all, and of them those that are not in a session yet. */
   readonly connections: number
   readonly handshakes: number
+  /** Bytes of all sessions' messages that have come in part. */
+  readonly assembling: number
 }
 
 export interface ReceptionNeeds {
@@ -116,7 +116,7 @@ export class Reception implements Gate, Host {
 
   assembling(more: number): boolean {
     this.#assembling += more
-    return this.#assembling <= MOST_ASSEMBLING
+    return this.#assembling <= this.#needs.limits.assembling
   }
 
   fault(error: unknown): void {

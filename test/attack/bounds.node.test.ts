@@ -5,11 +5,18 @@
 
 import { ENDPOINT_LIMITS } from '../../relay/endpoint/endpoint.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
-import { readClearAlert } from '../../web/protocol/alerts.ts'
-import type { Bytes } from '../../web/protocol/bytes.ts'
+import { readClearAlert, readSealedAlert } from '../../web/protocol/alerts.ts'
+import { type Bytes, concat, EMPTY, u8 } from '../../web/protocol/bytes.ts'
 import { startHandshake } from '../../web/protocol/handshake_client.ts'
+import { encodeMessage } from '../../web/protocol/messages.ts'
+import {
+  type Content,
+  PAYLOAD_MOST,
+  RecordOpener,
+  RecordSealer,
+} from '../../web/protocol/record.ts'
 import { makeTicket, TICKET_LIFE_MS, TicketStore } from '../../web/protocol/tickets.ts'
-import { anIdentity, tcpLine } from '../support/bare_peer.ts'
+import { anIdentity, shakeHands, tcpLine } from '../support/bare_peer.ts'
 import { EndpointStand } from '../support/endpoint_stand.ts'
 import { full } from '../support/random.ts'
 import { afterEach, assert, describe, it } from '../support/suite.ts'
@@ -57,6 +64,38 @@ describe('what the endpoint keeps (D6)', () => {
     line.cut()
     for (const one of held) one.line.cut()
     await stand.enter('let in').then((peer) => peer.close())
+  })
+
+  it('of unfinished messages: so much in all, whatever comes between their parts', async () => {
+    const part = concat(u8(1), new Uint8Array(PAYLOAD_MOST - 1))
+    stand = await EndpointStand.start({ limits: { assembling: 3 * part.length } })
+    const { port } = stand.endpoint
+    const identity = await anIdentity()
+    await (await stand.enter('alice')).close()
+    const session = async () => {
+      const line = await tcpLine(port)
+      const established = await shakeHands(line, { user: 'alice', identity })
+      const sealer = new RecordSealer(nodePrimitives, established.keys.client)
+      const say = async (content: Content, payload: Bytes) =>
+        line.send(await sealer.seal({ content, payload }))
+      const opener = new RecordOpener(nodePrimitives, established.keys.server)
+      const alert = async (): Promise<string> => {
+        const { content, payload } = await opener.open((await line.next()) ?? EMPTY)
+        return content === 'alert' ? readSealedAlert(payload) : alert()
+      }
+      return { say, alert }
+    }
+    const greedy = await session()
+    for (let i = 0; i < 4; i++) {
+      await greedy.say('app', part)
+      await greedy.say('ping', EMPTY)
+    }
+    assert.equal(await greedy.alert(), 'limit')
+    // What it had sent is given up with it: another may send as much.
+    const honest = await session()
+    for (let i = 0; i < 3; i++) await honest.say('app', part)
+    await honest.say('app', concat(u8(0), encodeMessage({ op: 'no request at all' })))
+    assert.equal(await honest.alert(), 'decode_error')
   })
 
   it('of tickets: 100,000, the oldest go first, and none outlives its day', async () => {

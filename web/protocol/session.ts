@@ -95,6 +95,11 @@ export class Session {
     return this.#end === undefined
   }
 
+  /** Bytes that are kept of a message that has not come whole yet. */
+  get unfinished(): number {
+    return this.#partsLength
+  }
+
   /** True after a day: connect anew (a ticket will do), so that the keys see a fresh X25519. */
   get refreshDue(): boolean {
     return this.#now() - this.#began >= REFRESH_MS
