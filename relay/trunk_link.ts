@@ -17,6 +17,7 @@ import { TicketStore } from '../web/protocol/tickets.ts'
 import { nodePrimitives } from './node_primitives.ts'
 import { isLoopbackAddress } from './origin.ts'
 import { dialTrunk, framesOf, nextFrame, type TrunkAddress } from './trunk_frames.ts'
+import { TrunkHandshakes } from './trunk_handshakes.ts'
 import type { TrunkSource } from './trunk_keeper.ts'
 import { SecuredStream } from './trunk_secured.ts'
 
@@ -24,11 +25,6 @@ const USER = 'relay'
 const PARAMS = u8(1)
 const DEVICE_LENGTH = 16
 const HANDSHAKE_TIMEOUT = 10_000
-/**
- * Handshakes that may be under way at once where trunks are taken in; the oldest gives way. The
- * true endpoint is done in two round trips, so it is those who only hold a place that lose it.
- */
-const MOST_HANDSHAKES = 64
 
 /** auto: plain TCP when the peer's address is of this very machine. always: never plain. */
 export type TrunkSecurity = 'auto' | 'always'
@@ -154,7 +150,7 @@ export async function listenForTrunk(
   let newest: Duplex | undefined
   let taken = false
   let waiting: (() => void) | undefined
-  const handshakes = new Set<Socket>()
+  const handshakes = new TrunkHandshakes()
   const proved = (trunk: Duplex) => {
     newest?.destroy()
     newest = trunk
@@ -162,12 +158,8 @@ export async function listenForTrunk(
     waiting?.()
   }
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    const [oldest] = handshakes
-    if (handshakes.size >= MOST_HANDSHAKES) oldest?.destroy()
-    handshakes.add(socket)
-    openTrunk(socket, { ...end, security: 'always' })
-      .then(proved, refused)
-      .finally(() => handshakes.delete(socket))
+    const open = () => openTrunk(socket, { ...end, security: 'always' })
+    handshakes.run(socket, open).then(proved, refused)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(address.port, address.host, resolve)
@@ -189,7 +181,7 @@ export async function listenForTrunk(
       }),
     close() {
       server.close()
-      for (const socket of handshakes) socket.destroy()
+      handshakes.close()
       newest?.destroy()
     },
   }

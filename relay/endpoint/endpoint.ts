@@ -8,7 +8,6 @@ import { TicketStore } from '../../web/protocol/tickets.ts'
 import { type Log, silentLog } from '../log.ts'
 import { nodePrimitives } from '../node_primitives.ts'
 import type { TrunkAddress } from '../trunk_frames.ts'
-import { acceptTrunkSocket, type EndpointEnd } from '../trunk_link.ts'
 import { Admission } from './admission.ts'
 import { keepDialling } from './dialling.ts'
 import { Directory } from './directory.ts'
@@ -26,6 +25,7 @@ import type { Store, StoreState } from './store.ts'
 import { listenForPeers } from './tcp_wire.ts'
 import { type Rate, TokenBuckets } from './token_bucket.ts'
 import { Topics } from './topics.ts'
+import { trunkDoor } from './trunk_door.ts'
 import { Trunks } from './trunk_wire.ts'
 
 /** What the endpoint grants. Every bound is stated in PROTOCOL.md, "Limits". */
@@ -163,16 +163,17 @@ async function assemble(
     keepDays: options.keepDays ?? 0,
     ...(options.turnMs === undefined ? {} : { turnMs: options.turnMs }),
   })
+  const proofs = new TokenBuckets(limits.proofs, seconds)
   const reception = new Reception({
     handshake: { primitives, host, key, endpointKey, tickets, rsa: runRsa, now },
-    ...{ admission, service, log, limits },
+    ...{ admission, service, log, limits, proofs },
     begun: new TokenBuckets(limits.begun, seconds),
-    proofs: new TokenBuckets(limits.proofs, seconds),
   })
   const trunks = new Trunks(reception.connected, trunkEvents(log))
   const end = { host, key, relays: options.relays ?? [], rsa: runRsa }
   const stopped = new AbortController()
-  const listeners = await listenAll(options, limits, reception, trunks, end)
+  const door = trunkDoor(end, proofs)
+  const listeners = await listenAll(options, limits, reception, trunks, door)
   const kept = (options.dial ?? []).map((address) =>
     keepDialling(address, end, trunks, log, stopped.signal),
   )
@@ -208,14 +209,12 @@ async function listenAll(
   limits: EndpointLimits,
   reception: Reception,
   trunks: Trunks,
-  end: EndpointEnd,
+  door: ReturnType<typeof trunkDoor>,
 ) {
   const { port, trunkPort, listen = '127.0.0.1', trunkListen = '127.0.0.1' } = options
   const peers = await listenForPeers(listen, port, limits.connections, reception.connected)
   try {
-    const accept = (socket: Parameters<typeof acceptTrunkSocket>[0]) =>
-      acceptTrunkSocket(socket, end)
-    return [peers, await trunks.listen(trunkListen, trunkPort, accept)] as const
+    return [peers, await trunks.listen(trunkListen, trunkPort, door)] as const
   } catch (error) {
     peers.close()
     throw error

@@ -9,6 +9,7 @@ import {
   type TrunkMessage,
 } from '../../web/protocol/envelope.ts'
 import { Trunk } from '../trunk.ts'
+import { TrunkHandshakes } from '../trunk_handshakes.ts'
 import { type Listener, listening } from './tcp_wire.ts'
 import { belowMark, Unhurried } from './unhurried.ts'
 import type { Carrier, OnWire, Wire, WireEvents } from './wire.ts'
@@ -31,11 +32,17 @@ export class RelayTrunk implements Carrier {
   readonly #onWire: OnWire
   readonly #calm: Unhurried
   readonly #wires = new Map<number, TrunkWire>()
-  readonly #onGone: (reason: string) => void
+  readonly #onGone: (reason: string, connections: number) => void
   #held = 0
   #paused = false
 
-  constructor(stream: Duplex, name: string, onWire: OnWire, onGone: (reason: string) => void) {
+  /** `onGone` hears how many connections were lost with the trunk. */
+  constructor(
+    stream: Duplex,
+    name: string,
+    onWire: OnWire,
+    onGone: (reason: string, connections: number) => void,
+  ) {
     this.name = name
     this.#stream = stream
     this.#onWire = onWire
@@ -45,10 +52,6 @@ export class RelayTrunk implements Carrier {
       closed: (reason) => this.#closed(reason),
     })
     this.#calm = new Unhurried(() => belowMark(stream, () => this.#trunk.buffered, CALM))
-  }
-
-  get connections(): number {
-    return this.#wires.size
   }
 
   send(op: number, id: number, body?: Uint8Array): void {
@@ -113,7 +116,7 @@ export class RelayTrunk implements Carrier {
     const wires = [...this.#wires.values()]
     this.#wires.clear()
     for (const wire of wires) wire.events?.gone('trunk lost')
-    this.#onGone(reason)
+    this.#onGone(reason, wires.length)
   }
 }
 
@@ -172,8 +175,9 @@ export class Trunks {
   readonly #onWire: OnWire
   readonly #events: TrunkEvents
   readonly #trunks = new Set<RelayTrunk>()
+  readonly #handshakes = new TrunkHandshakes()
   #count = 0
-  #coming = 0
+  #closed = false
 
   constructor(onWire: OnWire, events: TrunkEvents) {
     this.#onWire = onWire
@@ -186,8 +190,8 @@ export class Trunks {
     const name = `trunk ${this.#count}`
     this.#events.up(name)
     return new Promise((resolve) => {
-      const trunk = new RelayTrunk(stream, name, this.#onWire, (reason) => {
-        this.#events.down(name, reason, trunk.connections)
+      const trunk = new RelayTrunk(stream, name, this.#onWire, (reason, connections) => {
+        this.#events.down(name, reason, connections)
         this.#trunks.delete(trunk)
         resolve()
       })
@@ -203,26 +207,25 @@ export class Trunks {
   ): Promise<Listener> {
     const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
       socket.on('error', () => undefined)
-      if (this.#trunks.size + this.#coming >= MOST_TRUNKS) {
-        socket.destroy()
-        this.#events.refused('too many trunks')
-        return
-      }
-      this.#coming += 1
-      accept(socket)
-        .then(
-          (stream) => void this.run(stream),
-          (error: unknown) => this.#events.refused(codeOf(error)),
-        )
-        .finally(() => {
-          this.#coming -= 1
-        })
+      this.#handshakes.run(socket, accept).then(
+        (stream) => this.#take(stream),
+        (error: unknown) => this.#events.refused(codeOf(error)),
+      )
     })
     return listening(server, address, port)
   }
 
   close(): void {
+    this.#closed = true
+    this.#handshakes.close()
     for (const trunk of this.#trunks) trunk.close()
+  }
+
+  /** Only who has proved to be a relay counts: strangers can't fill the places. */
+  #take(stream: Duplex): void {
+    if (!this.#closed && this.#trunks.size < MOST_TRUNKS) return void this.run(stream)
+    stream.destroy()
+    this.#events.refused('too many trunks')
   }
 }
 
