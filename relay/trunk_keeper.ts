@@ -32,20 +32,36 @@ export function backoff(attempt: number, random: () => number): number {
 }
 
 /** Keeps one trunk up until `signal` aborts. Resolves then; never rejects. */
-export async function keepTrunk(
+export function keepTrunk(
   source: TrunkSource,
   events: KeeperEvents,
   signal: AbortSignal,
   random: () => number = Math.random,
 ): Promise<void> {
+  const failed = (error: unknown, delay: number): void =>
+    events.failed(error instanceof Error ? error.message : 'unknown', delay)
+  return keepUsing(source, (stream) => use(stream, events, signal), failed, signal, random)
+}
+
+/**
+ * Gets a stream and lets `use` have it, again and again until `signal` aborts: at once when `use`
+ * resolves, later each time that there was no stream or `use` rejects. Resolves then; never rejects.
+ */
+export async function keepUsing(
+  source: TrunkSource,
+  use: (stream: Duplex) => Promise<void>,
+  failed: (error: unknown, delay: number) => void,
+  signal: AbortSignal,
+  random: () => number = Math.random,
+): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      await use(await obtain(source, signal), events, signal)
+      await use(await obtain(source, signal))
       attempt = -1
     } catch (error) {
       if (signal.aborted) return
       const delay = backoff(attempt, random)
-      events.failed(error instanceof Error ? error.message : 'unknown', delay)
+      failed(error, delay)
       await wait(delay, undefined, { signal }).catch(() => undefined)
     }
   }

@@ -125,9 +125,13 @@ export function dialingSource(address: TrunkAddress, end: RelayEnd): TrunkSource
   return async (signal) => openTrunk(await dialTrunk(address, signal), end)
 }
 
-/** The endpoint dials the relay: an endpoint behind NAT does. For `keepTrunk` at the endpoint. */
+/**
+ * The endpoint dials the relay: an endpoint behind NAT does. Never plain, not even on loopback: a
+ * relay that takes trunks in always runs the handshake ({@link listenForTrunk}).
+ */
 export function dialingEndpoint(address: TrunkAddress, end: EndpointEnd): TrunkSource {
-  return async (signal) => acceptTrunkSocket(await dialTrunk(address, signal), end)
+  const secured = { ...end, security: 'always' } as const
+  return async (signal) => acceptTrunkSocket(await dialTrunk(address, signal), secured)
 }
 
 export interface TrunkListener {
