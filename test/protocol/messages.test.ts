@@ -6,6 +6,7 @@ import {
   decodeMessage,
   encodeMessage,
   eventSchema,
+  mostValues,
   refusalSchema,
   replySchemas,
   requestSchema,
@@ -90,6 +91,74 @@ function mutate(random: Random, seed: Bytes): Bytes {
   return bytes
 }
 
+/** The values in a message, as PROTOCOL.md counts them. */
+function valuesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 1
+  return Object.values(value).reduce<number>((sum, inside) => sum + valuesIn(inside), 1)
+}
+
+/** An array that says it has so many items, and these bytes as its items. */
+function crowded(bytes: Uint8Array, items: number): Bytes {
+  const string = encodeMessage(new Uint8Array(items))
+  // The head of a byte string, made one of an array.
+  const head = string.slice(0, string.length - items)
+  head[0] = (head[0] as number) + 0x40
+  return concat(head, bytes)
+}
+
+function many<T>(length: number, one: (i: number) => T): T[] {
+  return Array.from({ length }, (_, i) => one(i))
+}
+
+/**
+ * The longest lists that the endpoint's limits allow, of items as short as they can be: the fewest
+ * bytes a value. Longer names, keys, MLS messages and numbers only add bytes.
+ */
+const least = { user: 'a', spki: new Uint8Array(294), online: true }
+const leastRoom = {
+  ...{ room, kind: 'private', members: [least, least], seq: 0, chain, oldest: 0 },
+  ...{ generation: 0, epoch: 0, joined: true, welcome: true },
+}
+const refs = many(1024, () => ({ user: 'a', device }))
+const FULLEST: readonly (readonly [what: string, shape: Shape<unknown>, message: object])[] = [
+  [
+    'what two thousand private rooms and 500 people are told by',
+    replySchemas.sync,
+    {
+      ...{ rooms: many(2_001, () => leastRoom), people: many(500, () => least), stock: 0 },
+      ...{ lastResort: true, time: 0, lobbyAbsence: 0, keepDays: 0 },
+    },
+  ],
+  [
+    'a thousand entries of empty MLS messages',
+    replySchemas.fetch,
+    { entries: many(1000, () => ({ seq: 0, chain, mls: new Uint8Array() })), head, oldest: 0 },
+  ],
+  [
+    'a commit that adds and removes 1,024 devices',
+    requestSchema,
+    {
+      ...{ id: 0, op: 'send', room, msgId: device, mls: new Uint8Array() },
+      commit: { groupInfo: new Uint8Array(), added: refs, removed: refs },
+    },
+  ],
+  [
+    'a group out of line by 1,024 devices each way',
+    eventSchema,
+    { ev: 'reconcile', room, add: refs, remove: refs },
+  ],
+  [
+    'ten thousand people who came',
+    eventSchema,
+    { ev: 'people', people: many(10_000, () => least) },
+  ],
+  [
+    'the devices of a person',
+    replySchemas.devices,
+    { devices: many(64, () => ({ device, lastSeen: 0, online: true })) },
+  ],
+]
+
 /** Every own key of a value and of what is in it. */
 function keysIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return []
@@ -131,7 +200,44 @@ describe('application messages, given any bytes', () => {
     assert.isUndefined(({} as { x?: unknown }).x)
   })
 
-  it('that claim gigabytes, or are deep, are refused at once', () => {
+  for (const [what, shape, message] of FULLEST)
+    it(`take ${what}`, () => {
+      const encoded = encodeMessage(message)
+      assert.isAtMost(valuesIn(message), mostValues(encoded.length))
+      assert.deepEqual(decodeMessage(shape, encoded), message)
+    })
+
+  it('are given up after as many values as a message of their length may have', () => {
+    for (const length of [300, 5_000, 300_000]) {
+      const head = crowded(new Uint8Array(), length).length
+      const most = Math.floor(mostValues(head + length))
+      for (const one of [0x40, 0x60, 0x80, 0xa0, 0x00, 0xf6]) {
+        // What is no CBOR at all comes right behind the last one that may be.
+        const bytes = new Uint8Array(length).fill(0xff)
+        bytes.fill(one, 0, most)
+        const refusal = refusalOf(crowded(bytes, length))
+        assert.match(String(refusal.cause), /too many values/)
+        bytes[most - 2] = 0xff
+        assert.match(String(refusalOf(crowded(bytes, length)).cause), /indefinite length/)
+      }
+    }
+  })
+
+  it('of any length are read or refused within their values, crowded as they may be', () =>
+    seeded((random) => {
+      for (let i = 0; i < ROUNDS / 100; i++) {
+        const length = random.below(2 ** (10 + random.below(12)))
+        const bytes = random.bytes(length)
+        const few = random.pick([[0x80], [0x40, 0x60], [0xa0, 0xf5], [0x00, 0x20, 0x81, 0x80]])
+        for (let at = 0; at < length; at++)
+          bytes[at] = few[(bytes[at] as number) % few.length] as number
+        const message = crowded(bytes, random.below(length + 1))
+        const refusal = refusalOf(message)
+        if (length > 1_000) assert.match(String(refusal.cause), /too many|left over|too deep/)
+      }
+    }))
+
+  it('that claim gigabytes, are deep or have millions of values are refused at once', () => {
     const claims = [
       Uint8Array.of(0x5b, 0, 0, 0, 1, 0, 0, 0, 0),
       Uint8Array.of(0x9a, 0xff, 0xff, 0xff, 0xff),
@@ -139,6 +245,7 @@ describe('application messages, given any bytes', () => {
       Uint8Array.of(0x7a, 0xff, 0xff, 0xff, 0xff),
       new Uint8Array(1_000_000).fill(0x81),
       new Uint8Array(1_000_000).fill(0xa1),
+      crowded(new Uint8Array(6_000_000).fill(0x40), 6_000_000),
     ]
     for (const bytes of claims) {
       const start = performance.now()
@@ -147,6 +254,16 @@ describe('application messages, given any bytes', () => {
     }
   })
 })
+
+function refusalOf(message: Bytes): SottoError {
+  try {
+    decodeMessage(requestSchema, message)
+  } catch (error) {
+    if (error instanceof SottoError && error.code === 'decode_error') return error
+    throw error
+  }
+  throw new Error('That was taken as a request.')
+}
 
 function accepted(work: () => unknown): boolean {
   try {

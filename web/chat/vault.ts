@@ -30,6 +30,7 @@ export function openVault(aes: CryptoKey): Vault {
         const iv = sealed.slice(0, NONCE)
         const algorithm = { name: 'AES-GCM', iv, additionalData: utf8(key) }
         const opened = await crypto.subtle.decrypt(algorithm, aes, sealed.slice(NONCE))
+        // Of any number of values: nobody else can have sealed it.
         return decode(new Uint8Array(opened))
       } catch (cause) {
         throw new SottoError('crypto_failed', 'What is stored on this device is damaged.', {

@@ -40,11 +40,13 @@ export function encode(value: unknown): Bytes {
 
 /**
  * The value that `bytes` encode; byte strings in it are copies. Throws RangeError on any other
- * encoding and on what ends early or late, TypeError on text that is not UTF-8. What it allocates
- * is in proportion to `bytes`, whatever lengths they claim.
+ * encoding, on what ends early or late and on more than `most` values, those in arrays and maps
+ * included; TypeError on text that is not UTF-8. Whatever lengths are claimed, it allocates no
+ * more than twice the bytes and some 300 for each value: a value can take one byte of the input,
+ * so bytes from others need a bound on `most`.
  */
-export function decode(bytes: Uint8Array): unknown {
-  const reader = new Reader(bytes)
+export function decode(bytes: Uint8Array, most = Number.POSITIVE_INFINITY): unknown {
+  const reader = new Reader(bytes, most)
   const value = reader.value(MOST_DEEP)
   reader.end()
   return value
@@ -130,9 +132,12 @@ class Writer {
 class Reader {
   readonly #bytes: Uint8Array
   #at = 0
+  /** Values that may still come. */
+  #left: number
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, most: number) {
     this.#bytes = bytes
+    this.#left = most
   }
 
   end(): void {
@@ -140,6 +145,7 @@ class Reader {
   }
 
   value(deep: number): unknown {
+    if (--this.#left < 0) throw new RangeError('CBOR: too many values')
     const first = this.#byte()
     const argument = this.#argument(first & 31)
     switch (first >> 5) {

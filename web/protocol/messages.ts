@@ -290,11 +290,20 @@ export function encodeMessage(message: object): Bytes {
   return encode(message)
 }
 
+/**
+ * The values that a message of so many bytes may have. Decoding comes before the shape is known, so
+ * this keeps a megabyte of empty arrays from taking a hundred. The most crowded thing there is,
+ * `deviceRef`, has over ten bytes a value; lists of over 1,024 have over forty, by SPKIs or MLS.
+ */
+export function mostValues(length: number): number {
+  return Math.min(256 + length / 8, 8_192 + length / 40)
+}
+
 /** Throws SottoError `decode_error` when `message` is not our CBOR or not of that shape. */
 export function decodeMessage<T>(shape: Shape<T>, message: Uint8Array): T {
   let value: unknown
   try {
-    value = decode(message)
+    value = decode(message, mostValues(message.length))
   } catch (cause) {
     throw new SottoError('decode_error', 'A message could not be read.', { cause })
   }
