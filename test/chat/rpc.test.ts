@@ -16,7 +16,9 @@ describe('requests and replies', () => {
       if (taken.kind !== 'event') taken.settle()
     }
     settle({ re: two.id })
+    assert.isFalse(rpc.idle)
     settle({ re: one.id, seq: 7, chain })
+    assert.isTrue(rpc.idle)
     assert.deepEqual(await two.reply, {})
     assert.deepEqual(await one.reply, { seq: 7, chain })
   })

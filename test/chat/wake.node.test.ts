@@ -1,6 +1,6 @@
 import { SottoError } from '../../web/protocol/errors.ts'
 import { JumpingClock } from '../support/jumping_clock.ts'
-import { Stand } from '../support/peers.ts'
+import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
@@ -29,5 +29,40 @@ describe('a tab that nobody has looked at while there was no network', () => {
     for (let wait = await fails(); wait < 20_000; wait = await fails()) clock.sleep(wait + 1)
     chat.wake()
     assert.isAtMost(await fails(), 500)
+  })
+})
+
+describe('a tab that is open for days', () => {
+  it('connects anew before a day is over, by ticket, and nobody is told', async () => {
+    const stand = await Stand.start()
+    try {
+      const [bob] = (await stand.join('bob')) as [Peer]
+      const clock = new JumpingClock()
+      const { chat } = await stand.peer('alice', { clock })
+      chat.connect()
+      await inLobby(chat)
+      let said = 0
+      /** Resolves when both have read the log to its end. */
+      const talk = async () => {
+        await chat.send(lobbyOf(chat), `message ${++said}`)
+        for (const one of [chat, bob.chat]) await shown(one, lobbyOf(one), said)
+      }
+      await talk()
+      const phases = new Set<string>()
+      chat.addEventListener('change', () => phases.add(chat.state.connection.phase))
+      for (let day = 0; day < 3; day++) {
+        const before = chat.state.handshake?.transcript
+        clock.sleep(23 * 3_600_000)
+        await until(chat, ({ handshake }) => {
+          return handshake?.done === true && handshake.transcript !== before
+        })
+        assert.equal(chat.state.handshake?.mode, 'resumed')
+        await talk()
+      }
+      assert.deepEqual([...phases], ['online'])
+      assert.isEmpty(chat.state.notices)
+    } finally {
+      await stand.close()
+    }
   })
 })

@@ -128,11 +128,15 @@ describe('a session', () => {
     )
   })
 
-  it('wants to be replaced after a day', async () => {
+  it('wants to be replaced after a day, and an hour before when that disturbs nothing', async () => {
     const { rig, client } = await connected()
-    assert.isFalse(client.refreshDue)
-    rig.time += 24 * 3_600_000
-    assert.isTrue(client.refreshDue)
+    rig.time += 23 * 3_600_000 - 1
+    assert.isFalse(client.refreshDue(true))
+    rig.time += 1
+    assert.isTrue(client.refreshDue(true))
+    assert.isFalse(client.refreshDue(false))
+    rig.time += 3_600_000
+    assert.isTrue(client.refreshDue(false))
   })
 
   it('closes with a reason and the last record that arrived', async () => {

@@ -55,7 +55,8 @@ export class ChatLife {
 
   begin(): void {
     this.#handshake = { mode: undefined, done: false, ms: 0, steps: [], transcript: '' }
-    this.set({ phase: 'handshake' })
+    // Still online: the connection is only renewed.
+    this.set(this.#phase.phase === 'online' ? this.#phase : { phase: 'handshake' })
   }
 
   step(step: HandshakeStep): void {

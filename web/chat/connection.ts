@@ -20,10 +20,11 @@ const OLD_SECRETS = 8
 /** How a connection ended, and what that means for the next one. */
 export interface End {
   /**
-   * closed: in order, by either side. cut: without a goodbye. tampered: something on the wire was
-   * not what it has to be. replaced, revoked: the endpoint wants no more of this device.
+   * closed: in order, by either side. refresh: by us, to connect anew at once. cut: without a
+   * goodbye. tampered: something on the wire was not what it has to be. replaced, revoked: the
+   * endpoint wants no more of this device.
    */
-  readonly why: 'closed' | 'cut' | 'tampered' | 'replaced' | 'revoked' | 'refused'
+  readonly why: 'closed' | 'refresh' | 'cut' | 'tampered' | 'replaced' | 'revoked' | 'refused'
   /** For people. */
   readonly text: string
 }
@@ -52,8 +53,8 @@ export class Connection {
   #end: End | undefined
   #heardAt: number
   #stopTicking: () => void = () => undefined
-  /** The other side is gone without a word: nothing is waited for any more. */
-  readonly #gone = Promise.withResolvers<'gone'>()
+  /** It is over on our word alone: nothing is waited for any more. */
+  readonly #gone = Promise.withResolvers<End>()
 
   constructor(shaken: Shaken, primitives: Primitives, clock: Clock, handlers: ConnectionHandlers) {
     const { transport, frames, established } = shaken
@@ -100,20 +101,15 @@ export class Connection {
     const asked = this.#clock.steady()
     this.#session.ping().catch(() => undefined)
     this.#clock.after(PROBE_MS, () => {
-      if (this.#heardAt < asked) this.#gone.resolve('gone')
+      if (this.#heardAt < asked) this.#gone.resolve(SILENT)
     })
-  }
-
-  /** True after a day: a new connection brings fresh keys. */
-  get refreshDue(): boolean {
-    return this.#session.refreshDue
   }
 
   async #read(frames: AsyncIterator<Bytes>): Promise<End> {
     try {
       for (;;) {
         const next = await Promise.race([frames.next(), this.#gone.promise])
-        if (next === 'gone') return { why: 'cut', text: SILENT }
+        if ('why' in next) return next
         if (next.done) return this.#streamEnded()
         this.#heardAt = this.#clock.steady()
         const end = await this.#frame(next.value)
@@ -182,18 +178,27 @@ export class Connection {
 
   #tickLater(): void {
     this.#stopTicking = this.#clock.after(TICK_MS, () => {
-      this.#session.tick().then(
-        (state) => {
-          if (state === 'dead') this.#gone.resolve('gone')
+      this.#tick().then(
+        () => {
           if (this.#end === undefined) this.#tickLater()
         },
         () => this.#transport.close(),
       )
     })
   }
+
+  async #tick(): Promise<void> {
+    if ((await this.#session.tick()) === 'dead') this.#gone.resolve(SILENT)
+    if (!this.#session.refreshDue(this.#rpc.idle)) return
+    await this.#session.close('refresh')
+    this.#gone.resolve({ why: 'refresh', text: CLOSED.refresh })
+  }
 }
 
-const SILENT = 'Nothing was heard from the other side for long. Trying again by itself.'
+const SILENT: End = {
+  why: 'cut',
+  text: 'Nothing was heard from the other side for long. Trying again by itself.',
+}
 
 const CLOSED = {
   done: 'The connection was closed.',

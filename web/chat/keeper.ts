@@ -32,7 +32,7 @@ export interface KeeperOptions {
 /** What the keeper tells of the connection's life. */
 export interface KeeperHandlers extends ConnectionHandlers {
   connecting(): void
-  /** The connection stands and the handshake begins. */
+  /** The connection stands and the handshake begins; without `connecting`, to renew the last one. */
   handshake(): void
   step(step: HandshakeStep): void
   /** The handshake is done. Resolves when the session may not begin after all or is over. */
@@ -85,9 +85,11 @@ export class Keeper {
   }
 
   async #run(): Promise<void> {
+    let refresh = false
     while (this.#wanted) {
       this.#abort = new AbortController()
-      this.#handlers.connecting()
+      // A connection that is only renewed is nothing for the person to wait for.
+      if (!refresh) this.#handlers.connecting()
       const began = this.#o.clock.steady()
       const end = await this.#once()
       if (end === 'stopped') {
@@ -101,7 +103,8 @@ export class Keeper {
         return
       }
       if (end.lasted && this.#o.clock.steady() - began > STEADY_MS) this.#backoff.reset()
-      await this.#wait(end)
+      refresh = end.why === 'refresh'
+      if (!refresh) await this.#wait(end)
     }
   }
 

@@ -43,6 +43,11 @@ export class Rpc {
   readonly #waiting = new Map<number, Waiting>()
   #next = 1
 
+  /** Nothing waits for an answer. */
+  get idle(): boolean {
+    return this.#waiting.size === 0
+  }
+
   /** The request's bytes, ready to send, and its reply to come. */
   ask<A extends Ask>(ask: A): { id: number; message: Bytes; reply: Promise<Reply<A['op']>> } {
     const id = this.#next++

@@ -46,8 +46,12 @@ const PART_MOST = PAYLOAD_MOST - 1
 const NO_RECORD = new Uint8Array(8).fill(0xff)
 /** Records between two ticks of a session in which nothing is said. */
 const QUIET = 2
-/** A session this old is to be replaced: a fresh X25519 at least daily. */
+/**
+ * A session this old is to be replaced: a fresh X25519 at least daily. An hour before, while its
+ * ticket still counts, that is done as soon as it disturbs nothing.
+ */
 const REFRESH_MS = 24 * 3_600_000
+const REFRESH_QUIET_MS = REFRESH_MS - 3_600_000
 const NOTHING: Received = { kind: 'nothing' }
 
 type End = 'closed' | 'alert' | 'failed'
@@ -100,9 +104,12 @@ export class Session {
     return this.#partsLength
   }
 
-  /** True after a day: connect anew (a ticket will do), so that the keys see a fresh X25519. */
-  get refreshDue(): boolean {
-    return this.#now() - this.#began >= REFRESH_MS
+  /**
+   * True when it is time to `close('refresh')` and connect anew, so that the keys see a fresh
+   * X25519. `quiet`: nothing is under way that this would disturb.
+   */
+  refreshDue(quiet: boolean): boolean {
+    return this.#now() - this.#began >= (quiet ? REFRESH_QUIET_MS : REFRESH_MS)
   }
 
   /**
