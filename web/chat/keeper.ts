@@ -6,7 +6,7 @@ import type { Primitives } from '../protocol/primitives.ts'
 import type { Ticket } from '../protocol/tickets.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type ConnectionHandlers, type End } from './connection.ts'
-import { greet } from './greet.ts'
+import { greet, type Shaken } from './greet.ts'
 import type { Profile } from './profile.ts'
 import { Backoff } from './reconnect.ts'
 import { openTicket, sealTicket, TICKET } from './stored_ticket.ts'
@@ -124,14 +124,17 @@ export class Keeper {
     const { dial, clock, primitives } = this.#o
     let connection: Connection
     let transcript: Bytes
+    let shaken: Shaken | undefined
     try {
       const options = await this.#clientOptions()
       const signal = this.#abort.signal
-      const shaken = await greet(dial, options, clock, signal, () => this.#handlers.handshake())
+      shaken = await greet(dial, options, clock, signal, () => this.#handlers.handshake())
       await this.#remember(shaken.established.endpointKey, shaken.established.ticket)
       transcript = shaken.established.transcript
       connection = new Connection(shaken, primitives, clock, this.#handlers)
     } catch (error) {
+      // The handshake may have come through, and what follows it not.
+      shaken?.transport.close()
       if (error instanceof EndpointKeyChanged) {
         this.#handlers.keyChanged(error.seen)
         return 'stopped'
