@@ -162,6 +162,7 @@ export class Keeper {
       ticket: await this.#takeTicket(),
       trace: (step: HandshakeStep) => this.#handlers.step(step),
       now: () => clock.now(),
+      steady: () => clock.steady(),
     }
   }
 

@@ -60,8 +60,14 @@ export interface ClientOptions {
   /** Called with the endpoint's SPKI, after M4 was verified: the moment to store a first pin. */
   readonly onEndpointKey?: ((spki: Bytes) => void) | undefined
   readonly trace?: Trace | undefined
-  /** Milliseconds of a monotonic clock. */
+  /**
+   * Milliseconds, by which tickets age: of a clock that outlives them, so the time of day where one
+   * is kept over restarts. If it is wrong a ticket is offered in vain or not at all, and the
+   * handshake is a full one; the endpoint goes by a clock of its own.
+   */
   now(): number
+  /** Milliseconds of a monotonic clock, for the times in `trace`; `now` when left out. */
+  steady?(): number
 }
 
 /** M1 is on its way; M2 is awaited. */
@@ -118,7 +124,7 @@ interface Context {
 /** Makes M1. Throws RangeError when user or device break their rules: they are ours. */
 export async function startHandshake(o: ClientOptions): Promise<AwaitEndpoint> {
   const p = o.primitives
-  const tracer = new Tracer(o.trace, o.now)
+  const tracer = new Tracer(o.trace, o.steady ?? o.now)
   encodeId({ spki: o.identity.spki, user: o.user, device: o.device })
   const pair = await p.x25519()
   const ticket = usableTicket(o)

@@ -1,8 +1,9 @@
 /**
  * Tickets: what both sides keep so that the next connection needs no RSA (PROTOCOL.md,
  * "Resumption"). The endpoint keeps them in memory only; a client holds one per tab, its psk as a
- * non-extractable key. Time is milliseconds of a monotonic clock and is passed in, so a clock that
- * jumps neither revives a ticket nor kills one.
+ * non-extractable key. Time is in milliseconds and is passed in: the endpoint's is of a monotonic
+ * clock, so that one that jumps neither revives a ticket nor kills one; a client's is the time of
+ * day where the ticket outlives the page.
  */
 import { type Bytes, EMPTY, equal, hex } from './bytes.ts'
 import { drv } from './key_schedule.ts'
