@@ -67,7 +67,7 @@ describe('one person in two browsers', () => {
     }
     await bob.openRoom('alice')
     await bob.press('End-to-end encrypted. Only alice and you can read this')
-    await bob.says('Same key as always, 2 devices')
+    await bob.says('Not verified yet, 2 devices')
   })
 
   it('sees both devices and removes one, after two questions', async () => {
@@ -97,7 +97,7 @@ describe('one person in two browsers', () => {
 
   it('writes on, and the removed device can read nothing of it', async () => {
     await alice.openRoom('bob')
-    await bob.says('Same key as always, 1 device')
+    await bob.says('Not verified yet, 1 device')
     await bob.say('without the lost one #5')
     await alice.sees('without the lost one #5')
     await alice.say('good #6')

@@ -1,7 +1,7 @@
 import { parse } from '../../web/ui/command.ts'
 import { spans } from '../../web/ui/links.ts'
 import { PAGE, PageWindow } from '../../web/ui/page_window.ts'
-import { beginning, clock, day, grouped, iso } from '../../web/ui/words.ts'
+import { beginning, clock, day, grouped, hue, iso } from '../../web/ui/words.ts'
 import { assert, describe, it } from '../support/suite.ts'
 
 describe('a line that is typed', () => {
@@ -106,5 +106,11 @@ describe('where pages stand', () => {
     assert.isTrue(pages.measure(0, 140))
     pages.resize(0)
     assert.equal(pages.span(0, pages.pages), 0)
+  })
+})
+
+describe('the tint of a name', () => {
+  it('is one of the eight that there are, whatever the name', () => {
+    for (let i = 0; i < 200; i++) assert.match(hue(`person ${i} É李`.slice(i % 5)), /^hue-[0-7]$/)
   })
 })

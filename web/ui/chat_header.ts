@@ -34,10 +34,7 @@ export class ChatHeader extends SottoElement {
       <button class="button quiet back" type="button" aria-label="Back to the list" @click=${() => this.dispatchEvent(new ShowListEvent())}>
         ${backIcon()}${this.elsewhere > 0 ? html`<span class="unread">${this.elsewhere > 99 ? '99+' : this.elsewhere}</span>` : nothing}
       </button>
-      <div class="what">
-        <h2><bdi>${this.room?.title ?? 'Sotto'}</bdi></h2>
-        <reader-list .room=${this.room}></reader-list>
-      </div>
+      <h2><bdi>${this.room?.title ?? 'Sotto'}</bdi></h2>
       <connection-status .connection=${this.connection}></connection-status>
       <nav aria-label="Your connection">
         ${this.#renderPanelButton('handshake', 'Handshake', handshakeIcon())}
@@ -45,6 +42,7 @@ export class ChatHeader extends SottoElement {
         ${this.#renderConnection()}
         ${this.room?.kind === 'private' ? this.#renderEnd(this.room) : nothing}
       </nav>
+      <reader-list .room=${this.room}></reader-list>
     </header>`
   }
 

@@ -4,6 +4,7 @@ import { SottoElement } from './element.ts'
 import { PanelEvent, SomebodyElseEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
 import { searchIcon, sign, warningIcon } from './icons.ts'
+import { invitation } from './invitation.ts'
 import type { MessageForm } from './message_form.ts'
 import type { MessageList } from './message_list.ts'
 import './chat_header.ts'
@@ -49,7 +50,7 @@ export class ChatScreen extends SottoElement {
           <button class="button quiet" type="button" aria-label="Search" title="Search" aria-haspopup="dialog" @click=${() => this.dispatchEvent(new PanelEvent('search'))}>${searchIcon()}</button>
         </div>
         <nav aria-label="Conversations"><room-list .rooms=${state.rooms} .selected=${room?.room}></room-list></nav>
-        <people-list .people=${state.people} .connected=${state.connection.phase === 'online'}></people-list>
+        <people-list .people=${state.people} .invitation=${invitation(state.endpoint)} .connected=${state.connection.phase === 'online'}></people-list>
       </section>
       <section class="talk" aria-label="Conversation">
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
@@ -76,13 +77,13 @@ export class ChatScreen extends SottoElement {
     void this.updateComplete.then(() => this.list?.show(hit.place, hit.id))
   }
 
-  #renderRoom(room: RoomView, { connection }: ChatState): Html {
+  #renderRoom(room: RoomView, { connection, endpoint }: ChatState): Html {
     const quiet = room.phase === 'ready' || (room.text === '' && room.phase === 'joining')
     // While there is no connection, that is the reason, and the header says so.
     const joining = room.phase === 'joining' && connection.phase !== 'online'
     return html`
       ${quiet || joining ? nothing : html`<p class="phase ${room.phase}" role="status" aria-label="Conversation">${room.phase === 'alarm' ? warningIcon() : nothing}<span>${room.text}</span></p>`}
-      <message-list .room=${room} .model=${this.model}></message-list>
+      <message-list .room=${room} .model=${this.model} .invitation=${invitation(endpoint)}></message-list>
     `
   }
 

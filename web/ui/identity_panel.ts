@@ -46,7 +46,7 @@ export class IdentityPanel extends SidePanel {
   protected override body(): Html {
     if (this.me === undefined) return html``
     return html`
-      <p>You are <b><bdi>${this.me.user}</bdi></b>. This key is what proves it, and nothing else does.</p>
+      <p>You are <b><bdi>${this.me.user}</bdi></b>. This key proves it.</p>
       <h3>Fingerprint</h3>
       <code class="fingerprint">${grouped(this.me.fingerprint)}</code>
       <p class="soft small">People who see the same digits beside your name are talking to you.</p>

@@ -108,8 +108,11 @@ export class MessageForm extends SottoElement {
   #grow(): void {
     const box = this.box
     if (!box) return
+    // While it is measured the form stays as high as it is: the list above must not move.
+    this.style.setProperty('min-height', `${this.offsetHeight}px`)
     box.style.setProperty('height', 'auto')
     box.style.setProperty('height', `${box.scrollHeight + 2}px`)
+    this.style.removeProperty('min-height')
   }
 }
 

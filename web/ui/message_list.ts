@@ -1,5 +1,6 @@
 import { repeat } from 'lit/directives/repeat.js'
 import type { ChatModel, MessageView, RoomId, RoomView, TimelineItem } from '../chat/model.ts'
+import './copy_button.ts'
 import { SottoElement } from './element.ts'
 import { FailedMessageEvent, SeenEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
@@ -32,6 +33,8 @@ interface Page {
 export class MessageList extends SottoElement {
   @property room: RoomView | undefined
   @property model: ChatModel | undefined
+  /** The link that brings somebody here. */
+  @property invitation = ''
   @state private marker: string | undefined
   @state private announcement = ''
   @state private following = true
@@ -95,7 +98,7 @@ export class MessageList extends SottoElement {
           (page) => html`<div class="page" data-page=${page}>${this.#renderPage(page)}</div>`,
         )}
         <div class="space"></div>
-        ${this.room.length === 0 ? html`<p class="empty">Nothing has been said here yet.</p>` : nothing}
+        ${this.room.length === 0 ? this.#renderEmpty(this.room) : nothing}
       </div>
       ${this.following ? nothing : this.#renderJump(this.room.unread)}
       <p class="unseen" aria-live="polite">${this.announcement}</p>
@@ -131,6 +134,16 @@ export class MessageList extends SottoElement {
     return items.map((item, i) =>
       row(item, { before: i === 0 ? before : items[i - 1], now, marker: this.marker, onFailed }),
     )
+  }
+
+  #renderEmpty({ kind, readers }: RoomView): Html {
+    if (kind !== 'lobby' || readers.length !== 1)
+      return html`<p class="empty">Nothing has been said here yet.</p>`
+    return html`<div class="empty">
+      <p>Nobody else is here yet.</p>
+      <p class="soft">Open this page in a second tab to be somebody else as well, or send its link to somebody.</p>
+      <copy-button .text=${this.invitation} .label=${'Copy the link'}></copy-button>
+    </div>`
   }
 
   #renderJump(unread: number): Html {
@@ -253,6 +266,7 @@ export class MessageList extends SottoElement {
   #settle(): void {
     const scroller = this.scroller
     if (!scroller) return
+    const place = this.#window.placeAt(scroller.scrollTop)
     for (const page of scroller.querySelectorAll<HTMLElement>('.page'))
       if (page.childElementCount > 0)
         this.#window.measure(Number(page.dataset.page), page.getBoundingClientRect().height)
@@ -265,24 +279,28 @@ export class MessageList extends SottoElement {
       this.#top = scroller.scrollTop
     }
     if (this.#wanted !== undefined) this.#find(scroller, this.#wanted)
-    else if (this.#anchor) this.#restore(scroller, this.#anchor)
+    else if (!this.following && !this.#restore(scroller, this.#anchor))
+      moveBy(scroller, this.#window.topOf(place) - scroller.scrollTop)
+    this.#anchor = undefined
   }
 
-  #restore(scroller: HTMLElement, anchor: { id: string; top: number }): void {
+  /** False when what was on the screen is not drawn any more: somebody has jumped far away. */
+  #restore(scroller: HTMLElement, anchor: { id: string; top: number } | undefined): boolean {
     for (const item of scroller.querySelectorAll<HTMLElement>('[data-id]'))
-      if (item.dataset.id === anchor.id) {
-        const moved = item.getBoundingClientRect().top - anchor.top
-        if (Math.abs(moved) >= 1) scroller.scrollTop += moved
-        break
+      if (item.dataset.id === anchor?.id) {
+        moveBy(scroller, item.getBoundingClientRect().top - (anchor?.top ?? 0))
+        return true
       }
-    this.#anchor = undefined
+    return false
   }
 
   #find(scroller: HTMLElement, id: string): void {
     for (const item of scroller.querySelectorAll<HTMLElement>('[data-id]'))
       if (item.dataset.id === id) {
         this.#wanted = undefined
-        item.scrollIntoView({ block: 'center' })
+        const { top, height } = item.getBoundingClientRect()
+        const middle = scroller.getBoundingClientRect().top + scroller.clientHeight / 2
+        moveBy(scroller, top + height / 2 - middle)
         this.#top = scroller.scrollTop
         item.classList.add('found')
         setTimeout(() => item.classList.remove('found'), FOUND)
@@ -295,6 +313,11 @@ export class MessageList extends SottoElement {
     if (room === undefined || room.unread === 0 || !this.following || document.hidden) return
     this.dispatchEvent(new SeenEvent(room.room))
   }
+}
+
+/** Less than a pixel is no movement: scrolling rounds. */
+function moveBy(scroller: HTMLElement, pixels: number): void {
+  if (Math.abs(pixels) >= 1) scroller.scrollTop += pixels
 }
 
 declare global {

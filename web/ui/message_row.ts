@@ -1,6 +1,7 @@
 /** One line of a conversation as a template. Everything that people wrote is set as text. */
 import type { MessageView, SystemView, TimelineItem } from '../chat/model.ts'
 import { type Html, html, nothing } from './html.ts'
+import { checkIcon } from './icons.ts'
 import { spans } from './links.ts'
 import { clock, day, hue, initial, iso } from './words.ts'
 
@@ -70,6 +71,8 @@ const STATES: Record<MessageView['state'], string> = {
 
 function stateOf(item: MessageView): Html | typeof nothing {
   const words = (item.state === 'waiting' && item.reason) || STATES[item.state]
+  if (item.state === 'sent')
+    return html`<span class="state" title=${words}>${checkIcon()}<span class="unseen">${words}</span></span>`
   return words === '' ? nothing : html`<span class="state">${words}</span>`
 }
 

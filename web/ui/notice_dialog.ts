@@ -1,6 +1,7 @@
 import type { Notice } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { NoticeEvent } from './events.ts'
+import { facts } from './facts.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { warningIcon } from './icons.ts'
 
@@ -34,7 +35,7 @@ export class NoticeDialog extends SottoElement {
       ${warningIcon()}
       <h2 id="stop-title">${title}</h2>
       <h3>What was seen</h3>
-      <p id="stop-seen">${seen}</p>
+      <p id="stop-seen">${facts(seen)}</p>
       <h3>What to do</h3>
       <p id="stop-advice">${advice}</p>
       <div class="choices">${ordered.map(

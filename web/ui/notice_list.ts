@@ -1,6 +1,7 @@
 import type { Notice } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { NoticeEvent } from './events.ts'
+import { facts } from './facts.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
 import { infoIcon, warningIcon } from './icons.ts'
 
@@ -23,7 +24,7 @@ export class NoticeList extends SottoElement {
       ${kind === 'info' ? infoIcon() : warningIcon()}
       <div class="words">
         <h3>${title}</h3>
-        ${seen === '' ? nothing : html`<p>${seen}</p>`}
+        ${seen === '' ? nothing : html`<p>${facts(seen)}</p>`}
         ${advice === '' ? nothing : html`<p><b>What to do:</b> ${advice}</p>`}
         ${
           choices.length === 0

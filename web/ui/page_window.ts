@@ -67,6 +67,18 @@ export class PageWindow {
     return [first, last]
   }
 
+  /** Where a height from the top lies, in pages: stays the same place when pages are measured. */
+  placeAt(top: number): number {
+    const [page] = this.between(top, top)
+    return page + (top - this.span(0, page)) / this.height(page)
+  }
+
+  /** The inverse of {@link placeAt}. */
+  topOf(place: number): number {
+    const page = Math.floor(place)
+    return this.span(0, page) + (place - page) * this.height(page)
+  }
+
   #itemsIn(page: number): number {
     const { from, to } = this.range(page)
     return Math.max(0, to - from)

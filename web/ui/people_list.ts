@@ -1,5 +1,6 @@
 import type { PersonView, Trust } from '../chat/model.ts'
 import { moveWithArrows } from './arrow_keys.ts'
+import './copy_button.ts'
 import { SottoElement } from './element.ts'
 import { OpenPrivateEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
@@ -11,7 +12,7 @@ const DRAWN = 200
 const MANY = 12
 
 export const TRUST: Record<Trust, string> = {
-  pinned: 'Same key as always',
+  pinned: 'Not verified yet',
   verified: 'Verified by you',
   changed: 'Key has changed',
 }
@@ -22,6 +23,8 @@ export class PeopleList extends SottoElement {
   @property people: readonly PersonView[] = []
   /** Without a connection nobody's presence is known. */
   @property connected = true
+  /** The link that brings somebody here. */
+  @property invitation = ''
   @state private wanted = ''
 
   override render(): Html {
@@ -38,6 +41,7 @@ export class PeopleList extends SottoElement {
         ${found.slice(0, DRAWN).map((person) => this.#renderPerson(person, person === first))}
       </ul>
       ${found.length > DRAWN ? html`<p class="rest soft small">and ${plural(found.length - DRAWN, 'more person', 'more people')}</p>` : nothing}
+      ${this.people.length > 1 ? html`<copy-button .text=${this.invitation} .label=${'Copy invitation link'}></copy-button>` : nothing}
     `
   }
 

@@ -38,8 +38,7 @@ export class ReaderList extends SottoElement {
     return html`
       <button class="claim" type="button" aria-expanded=${this.open ? 'true' : 'false'}
         aria-controls="readers" @click=${this.#toggle} @keydown=${this.#onKey}>
-        ${lockIcon()}<span class="fact">End-to-end encrypted.</span>
-        <span class="who">${whoReads(this.room)}</span>${chevronIcon()}
+        ${lockIcon()}<span>End-to-end encrypted. <span class="who">${whoReads(this.room)}</span></span>${chevronIcon()}
       </button>
       <div id="readers" ?hidden=${!this.open} @keydown=${this.#onKey}>
         <h3>Who can read this</h3>

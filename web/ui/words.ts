@@ -72,5 +72,5 @@ export function initial(user: string): string {
 export function hue(user: string): string {
   let sum = 7
   for (const char of user) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) >>> 0
-  return `hue-${(sum ^ (sum >>> 7)) % 8}`
+  return `hue-${((sum ^ (sum >>> 7)) >>> 0) % 8}`
 }
