@@ -29,6 +29,71 @@ describe('a private conversation', () => {
     }
   })
 
+  it('that one of them ends is over for both, told to both, after all that was said', async () => {
+    const [a, b] = (await stand.join('fay', 'gus')) as [Peer, Peer]
+    const room = await a.chat.openPrivate('gus')
+    await a.chat.send(room, 'goodbye')
+    await shown(b.chat, room, 1)
+    await b.chat.send(room, 'wait')
+    await shown(a.chat, room, 2)
+    const view = ({ chat }: Peer) => chat.state.rooms.find((one) => one.room === room)
+    const items = async (peer: Peer) =>
+      (await peer.chat.timeline(room, 0, view(peer)?.length ?? 0)).map(({ text }) => text)
+    await a.chat.leave(room)
+    assert.equal(view(a)?.phase, 'gone')
+    await until(b.chat, () => view(b)?.phase === 'gone')
+    // The group goes on without fay, who is told of that and of nothing else.
+    await until(b.chat, () => view(b)?.readers.length === 1)
+    await until(a.chat, async () => (await items(a)).length === 3)
+    await until(b.chat, async () => (await items(b)).length === 3)
+    assert.deepEqual(await items(a), ['goodbye', 'wait', 'You ended this conversation.'])
+    assert.deepEqual(await items(b), ['goodbye', 'wait', 'fay has ended this conversation.'])
+    for (const peer of [a, b]) {
+      assert.equal(view(peer)?.phase, 'gone')
+      const refused = await peer.chat.send(room, 'too late').catch((error: Error) => error.message)
+      assert.equal(refused, 'This conversation is over.')
+    }
+    // Over a restart too, with and without a connection, and said once.
+    for (const peer of [a, b]) {
+      await peer.chat.disconnect()
+      stand.crash(peer)
+      await peer.chat.ready
+      assert.equal(view(peer)?.phase, 'gone')
+      peer.chat.connect()
+      await until(peer.chat, ({ connection }) => connection.phase === 'online')
+      await peer.chat.disconnect()
+      assert.lengthOf(await items(peer), 3)
+      peer.chat.connect()
+    }
+    // Either begins another one.
+    await until(b.chat, ({ connection }) => connection.phase === 'online')
+    const next = await b.chat.openPrivate('fay')
+    assert.notEqual(next, room)
+    await b.chat.send(next, 'hello again')
+    assert.deepEqual(await shown(a.chat, next, 1), ['gus: hello again'])
+  })
+
+  it('that is over says what becomes of a message that was still on its way', async () => {
+    const [a, b] = (await stand.join('hal', 'ina')) as [Peer, Peer]
+    const room = await a.chat.openPrivate('ina')
+    await a.chat.send(room, 'one')
+    await shown(b.chat, room, 1)
+    await b.chat.disconnect()
+    const id = await b.chat.send(room, 'two')
+    await a.chat.leave(room)
+    b.chat.connect()
+    const view = () => b.chat.state.rooms.find((one) => one.room === room)
+    await until(b.chat, () => view()?.phase === 'gone' && view()?.length === 3)
+    const [last] = await b.chat.timeline(room, 2, 3)
+    assert.deepInclude(last, {
+      text: 'two',
+      state: 'failed',
+      reason: 'This conversation is over: it was not sent.',
+    })
+    await b.chat.discard(room, id)
+    await until(b.chat, () => view()?.length === 2)
+  })
+
   it('is entered again by a device that lost its keys of it', async () => {
     const [a, b] = (await stand.join('cora', 'dan')) as [Peer, Peer]
     const room = await a.chat.openPrivate('dan')

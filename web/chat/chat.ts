@@ -140,7 +140,7 @@ export class Chat extends EventTarget implements ChatModel {
       throw new SottoError('refused', 'A message has between 1 and 16,384 characters.')
     await this.ready
     const target = this.#room(room)
-    if (target.gone) throw new SottoError('refused', 'This conversation is over.')
+    if (target.over) throw new SottoError('refused', 'This conversation is over.')
     return target.send(text)
   }
 
@@ -166,6 +166,7 @@ export class Chat extends EventTarget implements ChatModel {
   async leave(room: RoomId): Promise<void> {
     const { rooms } = await this.#opened()
     const target = this.#room(room)
+    target.leave()
     await this.#online().ask({ op: 'leave_room', room: fromHex(target.id) })
     rooms.get(room)?.end()
   }

@@ -30,6 +30,7 @@ export class RoomCore {
   loaded: Loaded | undefined
   /** What the room waits for, for people; else empty. */
   waiting = ''
+  /** It is no longer ours: nothing more will come. */
   gone = false
   /** A fetch is due whatever the known head says: an epoch has passed us by. */
   behind = false
@@ -55,6 +56,17 @@ export class RoomCore {
 
   get caughtUp(): boolean {
     return !this.behind && this.seq >= this.merge.head
+  }
+
+  /** The other person has left, as far as the endpoint says. */
+  get left(): boolean {
+    const { info } = this
+    return info?.kind === 'private' && info.members.length < 2
+  }
+
+  /** Nothing can be written here any more. */
+  get over(): boolean {
+    return this.gone || this.left || Boolean(this.store.meta.over)
   }
 
   /** MLS, this device's keys, and the stored group decoded with them. */

@@ -157,17 +157,8 @@ export class LogReader {
   }
 
   #ownMessage(entry: OutboxEntry): undefined {
-    const { user, device } = this.#deps.me
     this.#landed.push(entry)
-    this.#show({
-      k: 'm',
-      id: hex(entry.msgId),
-      from: user,
-      device: hex(device),
-      mine: true,
-      text: entry.text,
-      at: entry.at,
-    })
+    this.#show(ownItem(entry, this.#deps.me))
   }
 
   async #message(seq: number, mls: Bytes, view: View, epoch: number): Promise<Stop | undefined> {
@@ -264,6 +255,12 @@ export class LogReader {
     this.#items.push(item)
     this.#lastAt = Math.max(this.#lastAt, Math.min(item.at, this.#deps.clock.now()))
   }
+}
+
+/** A message of ours as it is kept once it has been said. */
+export function ownItem({ msgId, text, at }: OutboxEntry, me: RoomDeps['me']): StoredItem {
+  const device = hex(me.device)
+  return { k: 'm', id: hex(msgId), from: me.user, device, mine: true, text, at }
 }
 
 const BEFORE = 'A message here was written before this device came in: it can’t be read on it.'

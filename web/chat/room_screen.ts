@@ -9,7 +9,8 @@ import type { Searchable } from './search.ts'
 /** What the screen has to know of a room besides what is stored. */
 export interface Situation {
   readonly online: boolean
-  readonly gone: boolean
+  /** Nothing can be written here any more. */
+  readonly over: boolean
   /** What the room waits for before it can be used, else empty. */
   readonly waiting: string
   /** Numbers of outbox entries that the endpoint has acknowledged. */
@@ -83,8 +84,8 @@ export class RoomScreen {
   #sending(entry: OutboxEntry, situation: Situation): MessageView {
     const waits = this.#waits(situation)
     const acked = situation.acked.has(entry.n)
-    const state =
-      entry.failed !== '' ? 'failed' : acked ? 'sent' : waits === '' ? 'sending' : 'waiting'
+    const failed = entry.failed || (situation.over && !acked ? late(entry) : '')
+    const state = failed !== '' ? 'failed' : acked ? 'sent' : waits === '' ? 'sending' : 'waiting'
     return {
       kind: 'text',
       id: hex(entry.msgId) as MessageId,
@@ -93,7 +94,7 @@ export class RoomScreen {
       text: entry.text,
       at: entry.at,
       state,
-      reason: entry.failed || (state === 'waiting' ? waits : ''),
+      reason: failed || (state === 'waiting' ? waits : ''),
     }
   }
 
@@ -130,9 +131,9 @@ export class RoomScreen {
     return situation.waiting === '' ? '' : `Waiting for ${this.#store.meta.peer || 'the room'}`
   }
 
-  #phase({ gone, waiting }: Situation): Pick<RoomView, 'phase' | 'text'> {
+  #phase({ over, waiting }: Situation): Pick<RoomView, 'phase' | 'text'> {
     const { meta, inGroup } = this.#store
-    if (gone) return { phase: 'gone', text: 'This conversation is over: it can only be read.' }
+    if (over) return { phase: 'gone', text: 'This conversation is over: it can only be read.' }
     if (meta.alarm !== null) return { phase: 'alarm', text: meta.alarm.text }
     if (meta.peer !== '' && this.#deps.trust.word(meta.peer) === 'changed')
       return { phase: 'alarm', text: `The key of ${meta.peer} has changed. Nothing is sent.` }
@@ -142,6 +143,13 @@ export class RoomScreen {
       return { phase: 'joining', text: waiting === '' ? 'Setting up encryption.' : waiting }
     return { phase: 'ready', text: '' }
   }
+}
+
+/** Why nothing becomes of a message in a conversation that is over. */
+function late({ sealed }: OutboxEntry): string {
+  return sealed === null
+    ? 'This conversation is over: it was not sent.'
+    : 'This conversation is over: it may not have arrived.'
 }
 
 function toView(item: StoredItem): TimelineItem {

@@ -54,6 +54,8 @@ export interface Meta {
   readonly alarm: Alarm | null
   /** Why the group state was given up and is being made anew, for people; else empty. */
   readonly repair: string
+  /** Who has ended the conversation, for people; else empty, or left out. */
+  readonly over?: string
   readonly readers: readonly StoredReader[]
 }
 

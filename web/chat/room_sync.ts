@@ -2,10 +2,12 @@ import { fromHex, hex } from '../protocol/bytes.ts'
 import type { DeviceRef, Head, RoomInfo } from '../protocol/messages.ts'
 import type { LogEntry } from './merge.ts'
 import type { MessageId, RoomView, TimelineItem } from './model.ts'
+import type { OutboxEntry } from './outbox.ts'
 import { RoomCore } from './room_core.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
 import { RoomGroup } from './room_group.ts'
 import { RoomLog } from './room_log.ts'
+import { ownItem } from './room_read.ts'
 import { undecided } from './room_renewal.ts'
 import type { RoomScreen, Situation } from './room_screen.ts'
 import { RoomSender } from './room_sender.ts'
@@ -21,6 +23,7 @@ export class RoomSync {
   readonly #log: RoomLog
   readonly #group: RoomGroup
   readonly #sender: RoomSender
+  #farewell = 'This conversation is over.'
 
   constructor(store: RoomStore, deps: RoomDeps) {
     this.#core = new RoomCore(store, deps, () => this.#step())
@@ -46,8 +49,8 @@ export class RoomSync {
     return this.#core.link?.session === link.session
   }
 
-  get gone(): boolean {
-    return this.#core.gone
+  get over(): boolean {
+    return this.#core.over
   }
 
   /** On its way into the group, with nothing known to be in the way. */
@@ -90,9 +93,23 @@ export class RoomSync {
 
   /** The room is no longer ours. */
   end(): void {
+    const { loop, deps, store, acked } = this.#core
+    const landed = store.outbox.entries.filter(({ n }) => acked.has(n))
     this.offline()
     this.#core.gone = true
-    this.#core.deps.changed()
+    deps.changed()
+    loop.locally(() => this.#close(this.#farewell, landed)).catch(deps.fault)
+  }
+
+  /** Closes the conversation with a line that says why. `landed` has been said, if not read yet. */
+  async #close(over: string, landed: readonly OutboxEntry[] = []): Promise<void> {
+    const { store, deps } = this.#core
+    if (store.meta.over) return
+    const removed = landed.filter(({ n }) => store.outbox.has(n))
+    const at = deps.clock.now()
+    const line = { k: 's', id: `over-${at}`, text: over, at } as const
+    const items = [...removed.map((entry) => ownItem(entry, deps.me)), line]
+    await this.#core.commit({ meta: { over }, items, removed })
   }
 
   cast(entry: LogEntry): void {
@@ -133,21 +150,42 @@ export class RoomSync {
     if (await this.#group.repairDue(info)) return true
     if (await this.#log.readBatch(loaded)) return true
     if (store.group !== null) this.#log.fillGap(link)
+    if (await this.#judge(info)) return true
     // To neither key, before the person has decided between them.
     if (undecided(this.#core)) return false
-    if (this.#group.renew(link, loaded, info)) return false
+    const { over } = this.#core
+    if (!over && this.#group.renew(link, loaded, info)) return false
     this.#group.sendPending(link)
     if (store.group !== null) return this.#inside(link, loaded)
-    if (store.pending === null) this.#group.enter(link, loaded, info)
+    // A Welcome lets this device read what was said before the other person left.
+    if (store.pending === null && (!over || info.welcome)) this.#group.enter(link, loaded, info)
     return false
   }
 
-  #inside(link: Link, loaded: Loaded): Promise<boolean> {
+  /** Closes it when the other person has left, after all that was said before. */
+  async #judge({ welcome }: RoomInfo): Promise<boolean> {
+    const { store, left, caughtUp } = this.#core
+    const { over, peer } = store.meta
+    if (left && !over && (store.group === null ? !welcome : caughtUp)) {
+      await this.#close(`${peer} has ended this conversation.`)
+      return true
+    }
+    // The endpoint was put back to an older state, in which it goes on.
+    if (!left && over) await this.#core.commit({ meta: { over: '' } })
+    return false
+  }
+
+  async #inside(link: Link, loaded: Loaded): Promise<boolean> {
     this.#group.change(link, loaded)
-    return this.#sender.deliver(link, loaded)
+    return !this.#core.over && this.#sender.deliver(link, loaded)
   }
 
   // ── what the person does ──
+
+  /** The person ends the conversation: to be called before the endpoint is told. */
+  leave(): void {
+    this.#farewell = 'You ended this conversation.'
+  }
 
   /** Resolves when the message is safely in the outbox. */
   async send(text: string): Promise<MessageId> {
@@ -175,9 +213,10 @@ export class RoomSync {
   /** Takes back a message that failed, or that nobody has sent yet. */
   discard(id: MessageId): Promise<void> {
     return this.#core.loop.locally(async () => {
-      const { outbox } = this.#core.store
-      const entry = outbox.find(fromHex(id))
-      if (entry && (entry.failed !== '' || entry.sealed === null)) await outbox.remove(entry)
+      const { over, store } = this.#core
+      const entry = store.outbox.find(fromHex(id))
+      if (entry && (over || entry.failed !== '' || entry.sealed === null))
+        await store.outbox.remove(entry)
     })
   }
 
@@ -242,9 +281,9 @@ export class RoomSync {
   }
 
   #situation(): Situation {
-    const { link, gone, waiting, acked, loaded } = this.#core
+    const { link, over, waiting, acked, loaded } = this.#core
     const online = link !== undefined
-    return { online, gone, waiting, acked, crypto: loaded === undefined ? '' : describe(loaded) }
+    return { online, over, waiting, acked, crypto: loaded === undefined ? '' : describe(loaded) }
   }
 }
 

@@ -37,7 +37,7 @@ export class Rooms {
   withPerson(user: string): RoomId | undefined {
     const name = skeleton(user)
     const found = [...this.#rooms.values()].find(
-      ({ store, gone }) => !gone && store.meta.peer !== '' && skeleton(store.meta.peer) === name,
+      ({ store, over }) => !over && store.meta.peer !== '' && skeleton(store.meta.peer) === name,
     )
     return found?.id as RoomId | undefined
   }
@@ -56,9 +56,14 @@ export class Rooms {
 
   /** The session tells of a room. `current` is false once that session is over. */
   async tell(link: Link, info: RoomInfo, current: () => boolean): Promise<void> {
-    const { me } = this.#deps
-    const peer = info.members.find(({ user }) => user !== me.user)?.user ?? ''
-    const room = await this.#open(hex(info.room), { kind: info.kind, peer })
+    const me = skeleton(this.#deps.me.user)
+    const others = info.members.filter(({ user }) => skeleton(user) !== me)
+    // Whose devices are taken out of a room after they have left it are told of that too.
+    if (info.kind === 'private' && others.length === info.members.length) return
+    const id = hex(info.room)
+    // It was over before this device came: nothing in it is for us.
+    if (info.kind === 'private' && others.length === 0 && !this.#opening.has(id)) return
+    const room = await this.#open(id, { kind: info.kind, peer: others[0]?.user ?? '' })
     if (!current()) return
     if (room.linkedTo(link)) room.inform(info)
     else room.online(link, info)
