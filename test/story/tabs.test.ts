@@ -44,6 +44,38 @@ describe('two tabs of one browser', () => {
     await Promise.all([alice, bob, carol].map((tab) => tab.page.close()))
   })
 
+  it('end a private conversation for both, and begin another one', async () => {
+    const emma = await browser.join(stack.pageUrl, 'emma')
+    const finn = await browser.join(stack.pageUrl, 'finn')
+    await emma.openPrivate('finn')
+    await emma.say('the last word')
+    await emma.sent('the last word')
+    await finn.openRoom('emma')
+    await finn.sees('the last word')
+    await emma.press('End conversation')
+    await emma.press('End it')
+    for (const [tab, line] of [
+      [emma, 'You ended this conversation.'],
+      [finn, 'emma has ended this conversation.'],
+    ] as const) {
+      await tab.sees(line)
+      await tab.says('Over: nobody can write here')
+      assert.equal(await tab.box.count(), 0)
+      assert.equal(await tab.page.getByRole('button', { name: 'End it' }).count(), 0)
+    }
+    await emma.page.reload()
+    await emma.online()
+    await emma.openRoom('finn')
+    await emma.sees('You ended this conversation.')
+    await finn.press('Write to emma again')
+    await finn.say('and another thing')
+    await finn.sent('and another thing')
+    await emma.press('Write to finn again')
+    await emma.sees('and another thing')
+    for (const tab of [emma, finn]) assert.deepEqual(tab.complaints, [])
+    await Promise.all([emma, finn].map((tab) => tab.page.close()))
+  })
+
   it('see a name that somebody else has refused, and can pick another', async () => {
     const dora = await browser.join(stack.pageUrl, 'dora')
     const thief = await browser.open(stack.pageUrl)

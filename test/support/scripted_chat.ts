@@ -69,9 +69,9 @@ export function room(id: RoomId, title: string, readers: readonly Reader[]): Roo
   }
 }
 
-/** What `openPrivate` makes of a name. */
-export function privateRoom(user: string): RoomId {
-  return digits(`room ${user}`).slice(0, 32) as RoomId
+/** What `openPrivate` makes of a name, after so many that are over. */
+export function privateRoom(user: string, ended = 0): RoomId {
+  return digits(`room ${user}${ended || ''}`).slice(0, 32) as RoomId
 }
 
 export class ScriptedChat extends EventTarget implements ChatModel {
@@ -189,17 +189,22 @@ export class ScriptedChat extends EventTarget implements ChatModel {
 
   async openPrivate(user: string): Promise<RoomId> {
     this.#ask(`private ${user}`)
-    const id = privateRoom(user)
-    if (!this.state.rooms.some((one) => one.room === id)) {
-      const readers = [reader(this.state.me.user, true), reader(user)]
-      this.set({ rooms: [...this.state.rooms, room(id, user, readers)] })
-    }
+    const before = this.state.rooms.filter((one) => one.title === user)
+    if (before.some(({ phase }) => phase !== 'gone')) return privateRoom(user, before.length - 1)
+    const id = privateRoom(user, before.length)
+    const readers = [reader(this.state.me.user, true), reader(user)]
+    this.set({ rooms: [...this.state.rooms, room(id, user, readers)] })
     return id
   }
 
   async leave(id: RoomId): Promise<void> {
     this.#ask('end conversation')
-    this.set({ rooms: this.state.rooms.filter((one) => one.room !== id) })
+    this.over(id)
+  }
+
+  /** One of the two has ended a private conversation. */
+  over(id: RoomId): void {
+    this.setRoom(id, { phase: 'gone', text: 'This conversation is over: it can only be read.' })
   }
 
   markRead(id: RoomId): void {

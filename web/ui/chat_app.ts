@@ -344,7 +344,8 @@ export class ChatApp extends SottoElement {
     const model = this.#model
     if (model === undefined) return
     this.problem = ''
-    const from = this.#room(model.state)?.room
+    const here = this.#room(model.state)
+    const from = here?.room
     const known = model.state.people.find((person) => person.user === user)?.room
     if (known !== undefined) {
       this.#select(known)
@@ -353,6 +354,9 @@ export class ChatApp extends SottoElement {
     // The screen changes at once: what is typed from now on is meant for this person alone.
     const opening = opened(model, user)
     this.opening = opening
+    // What was typed when the last one was ended may still be said.
+    if (here?.phase === 'gone' && here.title === user)
+      this.#setDraft(opening.view.room, this.#draft(here.room))
     this.#select(opening.view.room)
     try {
       if (text !== '') void this.#attempt(() => this.#send(opening.view.room, text))

@@ -24,7 +24,8 @@ export class ChatHeader extends SottoElement {
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
     const before = changed.get('room') as RoomView | undefined
-    if (before !== undefined && before.room !== this.room?.room) this.ending = false
+    const other = before !== undefined && before.room !== this.room?.room
+    if (other || this.room?.phase === 'gone') this.ending = false
   }
 
   override render(): Html {
@@ -40,7 +41,7 @@ export class ChatHeader extends SottoElement {
         ${this.#renderPanelButton('handshake', 'Handshake', handshakeIcon())}
         ${this.#renderPanelButton('identity', 'Identity', personIcon())}
         ${this.#renderConnection()}
-        ${this.room?.kind === 'private' ? this.#renderEnd(this.room) : nothing}
+        ${this.room?.kind === 'private' && this.room.phase !== 'gone' ? this.#renderEnd(this.room) : nothing}
       </nav>
       <reader-list .room=${this.room}></reader-list>
     </header>`

@@ -37,6 +37,14 @@ export class ChatScreen extends SottoElement {
     return this.querySelector('message-list')
   }
 
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    const before = changed.get('room') as RoomView | undefined
+    const ended = this.room?.phase === 'gone' && before?.room === this.room.room
+    // What had the keyboard goes away: nothing that is typed on may press a button.
+    if (ended && document.activeElement?.closest('message-form, .ending'))
+      this.querySelector<HTMLElement>('[role=log]')?.focus()
+  }
+
   override render(): Html | typeof nothing {
     const state = this.state
     if (state === undefined) return nothing

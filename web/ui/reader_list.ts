@@ -107,7 +107,8 @@ export class ReaderList extends SottoElement {
   }
 }
 
-function whoReads({ readers, kind, title }: RoomView): string {
+function whoReads({ readers, kind, title, phase }: RoomView): string {
+  if (phase === 'gone') return 'Over: nobody can write here'
   const others = readers.filter(({ me }) => !me)
   if (readers.length === 0) return 'Nobody can read this yet'
   if (others.length === 0) return 'Only you can read this so far'

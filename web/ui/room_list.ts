@@ -40,7 +40,7 @@ export class RoomList extends SottoElement {
           ${
             room.phase === 'alarm'
               ? html`<span class="below problem">${warningIcon()} Needs your attention</span>`
-              : html`<span class="below">${room.kind === 'lobby' ? 'Everyone here' : 'Private'}</span>`
+              : html`<span class="below">${room.kind === 'lobby' ? 'Everyone here' : room.phase === 'gone' ? 'Over' : 'Private'}</span>`
           }
         </span>
         <span class="end">
