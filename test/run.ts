@@ -1,10 +1,12 @@
 /**
  * `npm test`: everything that CI runs, and one plain line at the end. With names, only those
- * stages: `node test/run.ts check node chromium`. `--full` runs the full counts of the attack,
+ * stages: `node test/run.ts types node chromium`. `--full` runs the full counts of the attack,
  * fault and fuzz tables instead of samples.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
+import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
@@ -16,6 +18,15 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 interface Count {
   passed: number
   failed: number
+}
+
+/** Where a stage that runs beside another one keeps what it prints, until it is its turn. */
+const kept = new AsyncLocalStorage<string[]>()
+
+function print(text: string): void {
+  const pages = kept.getStore()
+  if (pages === undefined) process.stdout.write(text)
+  else pages.push(text)
 }
 
 /** Runs a command, shows what it prints, and resolves to its exit code and its output. */
@@ -33,7 +44,7 @@ function command(
     let output = ''
     const show = (chunk: Buffer): void => {
       output += chunk
-      process.stdout.write(chunk)
+      print(String(chunk))
     }
     child.stdout.on('data', show)
     child.stderr.on('data', show)
@@ -45,7 +56,7 @@ function command(
 /** A command that is one test: it passes when it exits with 0. */
 async function one(name: string, ...args: string[]): Promise<Count> {
   const { code, output } = await command(name, args)
-  if (code !== 0 && output === '') console.log(`${name} ${args.join(' ')} failed`)
+  if (code !== 0 && output === '') print(`${name} ${args.join(' ')} failed\n`)
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
@@ -83,7 +94,13 @@ async function nodeTests(
     else suites.add(test.name)
   })
   // The reporter says at its end what each failure was: nobody may leave before that is out.
-  await pipeline(stream, spec(), process.stdout, { end: false })
+  const out = new Writable({
+    write(chunk, _encoding, done) {
+      print(String(chunk))
+      done()
+    },
+  })
+  await pipeline(stream, spec(), out)
   // A suite that fails outside its tests (a hook, a crash while loading) is a failure too.
   if (count.failed === 0) count.failed = suites.size
   return count
@@ -98,6 +115,9 @@ const FUZZ = [
   'test/fault/conversation.node.test.ts',
 ]
 
+/** Files whose tests wait for minutes on end, for clocks of real networks: they need no core. */
+const WAITS = ['test/fault/half_open.node.test.ts', 'test/attack/withheld.node.test.ts']
+
 /** Every stage in the order in which it runs. The page is built before what opens it. */
 const STAGES: Record<string, () => Promise<Count>> = {
   types: () => one('tsc', '-p', '.'),
@@ -108,7 +128,7 @@ const STAGES: Record<string, () => Promise<Count>> = {
   python: async () => {
     const python = '/usr/bin/python3'
     if (!existsSync('/usr/lib/python3/dist-packages/cryptography')) {
-      console.log('The second implementation of the vectors was not run: no python3-cryptography.')
+      print('The second implementation of the vectors was not run: no python3-cryptography.\n')
       return { passed: 0, failed: 0 }
     }
     const count = { passed: 0, failed: 0 }
@@ -122,17 +142,28 @@ const STAGES: Record<string, () => Promise<Count>> = {
   chromium: () => counting('web-test-runner', ['--config', 'test/web-test-runner.config.mjs']),
   firefox: () => {
     if (!existsSync('/usr/bin/firefox-esr') && !existsSync('/usr/bin/firefox')) {
-      console.log('The protocol suite was not run in Firefox: there is none.')
+      print('The protocol suite was not run in Firefox: there is none.\n')
       return Promise.resolve({ passed: 0, failed: 0 })
     }
     return counting('web-test-runner', ['--config', 'test/web-test-runner.config.mjs'], {
       SOTTO_BROWSER: 'firefox',
     })
   },
-  attack: () => nodeTests(['test/attack/**/*.test.ts'], 2),
-  fault: () => nodeTests(['test/fault/**/*.test.ts'], 1),
+  attack: () => nodeTests(['test/attack/**/*.test.ts'], 2, [...FUZZ, ...WAITS]),
+  waits: () => nodeTests(WAITS, 2, []),
+  fault: () => nodeTests(['test/fault/**/*.test.ts'], 1, [...FUZZ, ...WAITS]),
   story: () => nodeTests(['test/story/**/*.test.ts'], 1),
 }
+
+/** Stages in the order in which they run; those in one line run side by side. */
+const PLAN: readonly (readonly string[])[] = [
+  ['types', 'lint', 'build'],
+  ['node', 'firefox'],
+  ['chromium', 'fuzz', 'python'],
+  ['attack', 'waits'],
+  ['fault'],
+  ['story'],
+]
 
 async function main(): Promise<number> {
   const names = process.argv.slice(2).filter((argument) => argument !== '--full')
@@ -145,15 +176,27 @@ async function main(): Promise<number> {
   installMissing()
   const total = { passed: 0, failed: 0 }
   const times: string[] = []
-  for (const [name, stage] of Object.entries(STAGES)) {
-    if (names.length > 0 && !names.includes(name)) continue
-    console.log(`\n── ${name}`)
+  const stage = async (name: string): Promise<void> => {
+    print(`\n── ${name}\n`)
     const start = performance.now()
-    const count = await stage()
+    const count = (await STAGES[name]?.()) ?? { passed: 0, failed: 1 }
     total.passed += count.passed
     total.failed += count.failed
     const seconds = ((performance.now() - start) / 1000).toFixed(0)
     times.push(`${name} ${count.passed}/${count.passed + count.failed} in ${seconds} s`)
+  }
+  for (const line of PLAN) {
+    const [first, ...others] = line.filter((name) => names.length === 0 || names.includes(name))
+    if (first === undefined) continue
+    const beside = others.map((name) => {
+      const pages: string[] = []
+      return { pages, done: kept.run(pages, () => stage(name)) }
+    })
+    await stage(first)
+    for (const { pages, done } of beside) {
+      await done
+      for (const page of pages) print(page)
+    }
   }
   console.log(`\n${times.join(' · ')}\n`)
   console.log(`${total.passed} passed, ${total.failed} failed`)
