@@ -101,6 +101,9 @@ export class Sending {
     const removed = given.removed
       .map((one) => this.#device(one))
       .filter((one) => !addedKeys.has(deviceKey(one)))
+    // The joiner's own older leaf, which gives way to the new one, is among the added already.
+    if (header.external && removed.length > 0)
+      throw new Refused('denied', 'Nobody can remove another device while joining.')
     if (header.external ? !isJust(added, peer) : !added.every((one) => this.#mayBeAdded(room, one)))
       throw new Refused('denied', 'A device that would be added does not belong in this room.')
     return { groupInfo: given.groupInfo, added, removed, welcome: given.welcome }

@@ -165,6 +165,27 @@ describe('a room’s log at the endpoint', () => {
     await erin.close()
   })
 
+  it('lets who joins from outside replace its own place in the group, and take nobody else’s', async () => {
+    const [self, other] = [device(), device()]
+    const hugo = await stand.enter('hugo', { device: self })
+    const ina = await stand.enter('ina', { device: other })
+    const { epoch } = await hugo.ask({ op: 'group_info', room: stand.lobby })
+    await join(hugo, 'hugo', self, stand.lobby, epoch)
+    const joins = (removed: { user: string; device: Bytes }[]) =>
+      ina.ask({
+        ...{ op: 'send', room: stand.lobby, msgId: msgId() },
+        mls: joining({ room: stand.lobby, epoch: epoch + 1 }),
+        commit: { groupInfo: GROUP_INFO, added: [{ user: 'ina', device: other }], removed },
+      })
+    const own = { user: 'ina', device: other }
+    await fails('denied', () => joins([own, { user: 'hugo', device: self }]))
+    await say(hugo, stand.lobby, epoch + 1)
+    await joins([own])
+    await say(ina, stand.lobby, epoch + 2)
+    await hugo.close()
+    await ina.close()
+  })
+
   it('says the head within a second after casts, so that who missed one notices', async () => {
     const self = device()
     const frank = await stand.enter('frank', { device: self })
