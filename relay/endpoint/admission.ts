@@ -117,14 +117,18 @@ export class Admission {
     this.#admitted(applicant, account)
   }
 
-  /** A changed password is asked for at the next connection of every device. */
-  async setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<void> {
-    const { store, tickets } = this.#needs
+  /**
+   * A changed password is asked for at the next connection of every device: with it the word that
+   * tickets remember is another one. False when there was none and there is to be none.
+   */
+  async setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<boolean> {
+    const { store } = this.#needs
     const present = store.account(applicant.skeleton)?.password ?? null
+    if (present === null && request.next === null) return false
     if (present !== null) await this.#try(applicant, () => verify(request.current, present))
     const next = request.next === null ? null : await hashPassword(request.next)
     await store.setPassword(applicant.skeleton, next)
-    tickets.revoke({ spki: applicant.spki })
+    return true
   }
 
   /** The device was here now. Must have come through before anything else names the device. */
@@ -133,9 +137,9 @@ export class Admission {
     await store.touchDevice(applicant.skeleton, applicant.device, store.now())
   }
 
-  /** Whether the store knows this device already. */
-  knows({ skeleton: name, device }: Pick<Applicant, 'skeleton' | 'device'>): boolean {
-    return this.#needs.store.devices(name).some((one) => equal(one.device, device))
+  /** What the store knows of this device. */
+  known({ skeleton: name, device }: Pick<Applicant, 'skeleton' | 'device'>): Device | undefined {
+    return this.#needs.store.devices(name).find((one) => equal(one.device, device))
   }
 
   #admitted({ ticket }: Applicant, account: Account): void {

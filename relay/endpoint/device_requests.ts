@@ -1,6 +1,5 @@
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { equal } from '../../web/protocol/bytes.ts'
-import type { TicketStore } from '../../web/protocol/tickets.ts'
 import type { Casting } from './casting.ts'
 import type { Directory } from './directory.ts'
 import { deviceOf, type Outcome, type Peer, type RequestOf } from './peer.ts'
@@ -18,7 +17,6 @@ export interface DeviceNeeds {
   readonly directory: Directory
   readonly casting: Casting
   readonly reconciler: Reconciler
-  readonly tickets: TicketStore
   skeleton(user: string): string
 }
 
@@ -87,14 +85,16 @@ export class DeviceRequests {
     return { reply: { devices } }
   }
 
-  /** The device is never taken again: its session ends, its tickets die, it leaves all groups. */
+  /**
+   * The device is never taken again, by a ticket or without (the directory says so, and so does
+   * its entry into the session): its session ends, it leaves all groups.
+   */
   async remove(peer: Peer, request: RequestOf<'remove_device'>): Promise<Outcome<'remove_device'>> {
-    const { store, tickets, directory } = this.#needs
+    const { store, directory } = this.#needs
     const { device } = request
     if (!store.devices(peer.skeleton).some((one) => equal(one.device, device)))
       throw new Refused('denied', 'You have no such device.')
     await store.revokeDevice(peer.skeleton, device)
-    tickets.revoke({ spki: peer.spki, device })
     return {
       reply: {},
       done: () => {

@@ -157,7 +157,7 @@ async function assemble(
     registrations: new TokenBuckets(limits.registrations, seconds),
   })
   const service = build({
-    ...{ store, directory, people, tickets, primitives, logKey, log, lobby, now },
+    ...{ store, directory, people, primitives, logKey, log, lobby, now },
     topics: new Topics(),
     lobbyAbsence: options.lobbyAbsence ?? DAY_SECONDS,
     keepDays: options.keepDays ?? 0,

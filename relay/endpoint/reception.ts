@@ -148,8 +148,8 @@ export class Reception implements Gate, Host {
   }
 
   async setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<void> {
-    await this.#needs.admission.setPassword(applicant, request)
-    this.#journal.passwordSet(applicant.user, request.next !== null)
+    const changed = await this.#needs.admission.setPassword(applicant, request)
+    if (changed) this.#journal.passwordSet(applicant.user, request.next !== null)
   }
 
   handle(peer: Peer, request: Request): Promise<Outcome> {
@@ -158,8 +158,11 @@ export class Reception implements Gate, Host {
 
   async entered(conversation: Conversation): Promise<void> {
     const { admission, service } = this.#needs
+    const known = admission.known(conversation)
+    // Removed after the directory was asked in this very handshake.
+    if (known?.revoked) return conversation.end('revoked')
     const touched = admission.touch(conversation)
-    if (admission.knows(conversation)) touched.catch(() => undefined)
+    if (known !== undefined) touched.catch(() => undefined)
     else await touched
     if (!this.#sessions.has(conversation)) return
     this.#entered.add(conversation)

@@ -3,7 +3,6 @@ import type { Bytes } from '../../web/protocol/bytes.ts'
 import type { Op } from '../../web/protocol/messages.ts'
 import { normaliseName, skeleton } from '../../web/protocol/names.ts'
 import type { Primitives, SigningPair } from '../../web/protocol/primitives.ts'
-import type { TicketStore } from '../../web/protocol/tickets.ts'
 import type { Log } from '../log.ts'
 import { Casting } from './casting.ts'
 import { DeviceRequests } from './device_requests.ts'
@@ -31,7 +30,6 @@ export interface ServiceNeeds {
   readonly directory: Directory
   readonly people: People
   readonly topics: Topics
-  readonly tickets: TicketStore
   readonly primitives: Primitives
   readonly logKey: Pick<SigningPair, 'sign'>
   readonly log: Log
@@ -85,7 +83,7 @@ export const buildService: BuildService = (needs) => {
   }
   const shared = {
     ...{ store, rooms, groups, people, directory, casting, reconciler, roomChanged },
-    ...{ tickets: needs.tickets, skeleton: skeletonOf },
+    skeleton: skeletonOf,
   }
   const sending = new Sending(shared)
   const group = new GroupRequests(shared)

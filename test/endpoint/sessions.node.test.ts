@@ -1,6 +1,7 @@
 import { REQUEST_RATE } from '../../relay/endpoint/conversation.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
-import { equal } from '../../web/protocol/bytes.ts'
+import { equal, fromHex } from '../../web/protocol/bytes.ts'
+import { startHandshake } from '../../web/protocol/handshake_client.ts'
 import { encodeMessage } from '../../web/protocol/messages.ts'
 import { anIdentity, BarePeer, shakeHands, tcpLine } from '../support/bare_peer.ts'
 import { EndpointStand } from '../support/endpoint_stand.ts'
@@ -153,6 +154,37 @@ describe('a session at the endpoint', () => {
     assert.lengthOf(devices, 1)
     await fails('denied', () => here.ask({ op: 'remove_device', device: device() }))
     await here.close()
+  })
+
+  it('of a device that is removed while it resumes ends before it is let in', async () => {
+    const [kept, lost] = [device(), device()]
+    const here = await stand.enter('mona', { device: kept })
+    const there = await stand.enter('mona', { device: lost })
+    await there.close()
+    const line = await tcpLine(stand.endpoint.port)
+    const first = await startHandshake({
+      ...{ primitives: nodePrimitives, host: 'localhost', user: 'mona', device: lost },
+      ...{ identity: await anIdentity(), pin: fromHex(stand.endpoint.fingerprint) },
+      ...{ ticket: there.established.ticket, now: () => performance.now() },
+    })
+    line.send(first.m1)
+    const second = await first.receive((await line.next()) ?? assert.fail('no answer'))
+    await here.ask({ op: 'remove_device', device: lost })
+    line.send(second.m3)
+    if (second.mode === 'full') return assert.fail('not resumed')
+    assert.equal(await new BarePeer(line, second.established).ended, 'revoked')
+    await here.close()
+  })
+
+  it('may take away a password that there never was, to no effect', async () => {
+    const own = device()
+    const peer = await stand.enter('nick', { device: own })
+    await peer.ask({ op: 'set_password', next: null })
+    await peer.close()
+    assert.isEmpty(stand.log.filter(({ event, user }) => event === 'password' && user === 'nick'))
+    const again = await resume(peer, 'nick', own)
+    assert.equal(again.established.mode, 'resumed')
+    await again.close()
   })
 
   it('is not let in from a seventeenth device, and is told why', async () => {

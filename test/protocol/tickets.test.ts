@@ -148,22 +148,6 @@ describe('a ticket', () => {
     assert.equal(rig.tickets.size, 0)
   })
 
-  it('dies when it is revoked: by person, key or device', async () => {
-    const owners = [
-      { user: 'alice' },
-      { spki: signer('client').spki },
-      { device: new Uint8Array(16).fill(0xd1) },
-    ]
-    for (const owner of owners) {
-      const { rig, pin, ticket } = await ticketed()
-      rig.tickets.revoke({ user: 'bob' })
-      rig.tickets.revoke({ device: new Uint8Array(16) })
-      assert.equal(rig.tickets.size, 1)
-      rig.tickets.revoke(owner)
-      assert.equal(await modeWith(rig, { pin, ticket }), 'full')
-    }
-  })
-
   it('keeps its worth when its session is admitted further', async () => {
     let admission = 'guest'
     const { rig, pin, ticket } = await ticketed({

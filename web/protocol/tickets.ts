@@ -5,7 +5,7 @@
  * clock, so that one that jumps neither revives a ticket nor kills one; a client's is the time of
  * day where the ticket outlives the page.
  */
-import { type Bytes, EMPTY, equal, hex } from './bytes.ts'
+import { type Bytes, equal, hex } from './bytes.ts'
 import { drv } from './key_schedule.ts'
 import type { HmacKey, Primitives } from './primitives.ts'
 
@@ -78,16 +78,11 @@ export function ticketFits(ticket: Ticket, binding: TicketBinding, now: number):
   )
 }
 
-/** What {@link TicketStore.revoke} looks at; a field left out matches everything. */
-export interface TicketOwner {
-  readonly user?: string
-  readonly spki?: Bytes
-  readonly device?: Bytes
-}
-
 /**
  * The endpoint's tickets. At most `capacity`; the oldest goes first. One per device of a person
- * and tab would be enough, but a client that lost its answer may hold the one before.
+ * and tab would be enough, but a client that lost its answer may hold the one before. What its
+ * owner may no longer use (a removed device, a new password) is found out by the directory, which
+ * is asked before a ticket counts: here nothing has to be looked for.
  */
 export class TicketStore {
   readonly #tickets = new Map<string, Ticket>()
@@ -122,11 +117,6 @@ export class TicketStore {
     return this.#tickets.delete(hex(id)) && fresh
   }
 
-  /** Kills every ticket of this owner: after a key change, a removal, a new password. */
-  revoke(owner: TicketOwner): void {
-    for (const [id, ticket] of this.#tickets) if (owns(owner, ticket)) this.#tickets.delete(id)
-  }
-
   /** The same session was admitted by other means (it registered, gave its password). */
   readmit(id: Bytes, admission: string): void {
     const ticket = this.#tickets.get(hex(id))
@@ -140,12 +130,4 @@ export class TicketStore {
       this.#tickets.delete(id)
     }
   }
-}
-
-function owns(owner: TicketOwner, ticket: Ticket): boolean {
-  return (
-    (owner.user === undefined || owner.user === ticket.user) &&
-    equal(owner.spki ?? EMPTY, owner.spki === undefined ? EMPTY : ticket.spki) &&
-    equal(owner.device ?? EMPTY, owner.device === undefined ? EMPTY : ticket.device)
-  )
 }
