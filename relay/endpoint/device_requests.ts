@@ -7,7 +7,13 @@ import type { Reconciler } from './reconcile.ts'
 import { Refused } from './refusal.ts'
 import type { Rooms } from './rooms.ts'
 import type { GroupDevice, Store } from './store.ts'
+import type { Rate, TokenBuckets } from './token_bucket.ts'
 
+/**
+ * What one person may take of another's key packages: a device keeps about sixteen. Beyond it there
+ * is the last resort only, so nobody can use up what the others are to have.
+ */
+export const TAKE_RATE: Rate = { burst: 8, perSecond: 1 / 600 }
 /** With this many key packages or fewer left, a device is told to publish more. */
 const LOW_STOCK = 8
 
@@ -17,6 +23,8 @@ export interface DeviceNeeds {
   readonly directory: Directory
   readonly casting: Casting
   readonly reconciler: Reconciler
+  /** One bucket for each two people, at {@link TAKE_RATE}. */
+  readonly takes: TokenBuckets
   skeleton(user: string): string
 }
 
@@ -44,7 +52,7 @@ export class DeviceRequests {
     }
   }
 
-  /** For oneself and for those with whom one shares a private room: a stock can't be drained. */
+  /** For oneself and for those with whom one shares a private room, which anybody can open. */
   async take(
     peer: Peer,
     request: RequestOf<'take_key_packages'>,
@@ -53,6 +61,8 @@ export class DeviceRequests {
     const skeleton = this.#needs.skeleton(request.user)
     const shared = skeleton === peer.skeleton || store.privateRoom(peer.skeleton, skeleton)
     if (!shared) throw new Refused('denied', 'Open a conversation with this person first.')
+    const mayDiminish =
+      skeleton === peer.skeleton || this.#needs.takes.take(`${peer.skeleton}/${skeleton}`) === 0
     const wanted = request.devices
     const devices = store
       .devices(skeleton)
@@ -60,8 +70,8 @@ export class DeviceRequests {
       .filter(({ device }) => wanted === undefined || wanted.some((one) => equal(one, device)))
     const taken = devices.map(async ({ device }) => {
       const owner = { skeleton, device }
-      const mls = await store.takeKeyPackage(owner)
-      this.#tellLowStock(owner)
+      const mls = mayDiminish ? await store.takeKeyPackage(owner) : store.lastResort(owner)
+      if (mayDiminish) this.#tellLowStock(owner)
       return mls === undefined ? [] : [{ device, package: mls }]
     })
     return { reply: { packages: (await Promise.all(taken)).flat() } }

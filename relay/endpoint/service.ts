@@ -5,7 +5,7 @@ import { normaliseName, skeleton } from '../../web/protocol/names.ts'
 import type { Primitives, SigningPair } from '../../web/protocol/primitives.ts'
 import type { Log } from '../log.ts'
 import { Casting } from './casting.ts'
-import { DeviceRequests } from './device_requests.ts'
+import { DeviceRequests, TAKE_RATE } from './device_requests.ts'
 import type { Directory } from './directory.ts'
 import { GroupRequests } from './group_requests.ts'
 import { Groups } from './groups.ts'
@@ -18,6 +18,7 @@ import { badRequest } from './refusal.ts'
 import { isMember, Rooms } from './rooms.ts'
 import { Sending } from './sending.ts'
 import type { GroupDevice, Store } from './store.ts'
+import { TokenBuckets } from './token_bucket.ts'
 import type { Topics } from './topics.ts'
 
 /** A fetch's entries in bytes, or one entry if it is larger. */
@@ -83,6 +84,7 @@ export const buildService: BuildService = (needs) => {
   }
   const shared = {
     ...{ store, rooms, groups, people, directory, casting, reconciler, roomChanged },
+    takes: new TokenBuckets(TAKE_RATE, () => needs.now() / 1000),
     skeleton: skeletonOf,
   }
   const sending = new Sending(shared)

@@ -136,6 +136,15 @@ export class SqliteReader {
     }
   }
 
+  lastResort(owner: GroupDevice): Bytes | undefined {
+    const row = this.#tables.one(
+      'key_package',
+      'WHERE device = ? AND last_resort = 1',
+      this.#deviceId(owner),
+    )
+    return row?.package as Bytes | undefined
+  }
+
   welcome(room: Bytes, device: GroupDevice): StoredWelcome | undefined {
     const oldest = `WHERE id = (SELECT min(welcome.id) FROM welcome_for
       JOIN welcome ON welcome.id = welcome_for.welcome

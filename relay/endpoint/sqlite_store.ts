@@ -148,6 +148,10 @@ class SqliteStore implements Store {
     return this.#read((reader) => reader.keyPackageStock(owner))
   }
 
+  lastResort(owner: GroupDevice) {
+    return this.#read((reader) => reader.lastResort(owner))
+  }
+
   welcome(room: Bytes, device: GroupDevice) {
     return this.#read((reader) => reader.welcome(room, device))
   }

@@ -93,6 +93,8 @@ export interface Store {
     lastResort: Bytes | undefined,
   ): Promise<void>
   keyPackageStock(owner: GroupDevice): { readonly stock: number; readonly lastResort: boolean }
+  /** The one that may be given again and again. */
+  lastResort(owner: GroupDevice): Bytes | undefined
   /** Durable. Takes (and deletes) one, or the last resort, which stays. */
   takeKeyPackage(owner: GroupDevice): Promise<Bytes | undefined>
   /** The oldest one of the room's present generation that waits for the device. */

@@ -1,4 +1,5 @@
 import { REQUEST_RATE } from '../../relay/endpoint/conversation.ts'
+import { TAKE_RATE } from '../../relay/endpoint/device_requests.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { equal, fromHex } from '../../web/protocol/bytes.ts'
 import { startHandshake } from '../../web/protocol/handshake_client.ts'
@@ -212,15 +213,51 @@ describe('a session at the endpoint', () => {
     assert.equal(stock, 10)
     await fails('denied', () => pia.ask({ op: 'take_key_packages', user: 'olga' }))
     await pia.ask({ op: 'open_private', user: 'olga' })
-    const taken = new Set<string>()
-    for (let i = 0; i < 12; i++) {
+    const taken: string[] = []
+    for (let i = 0; i < 4; i++) {
       const reply = await pia.ask({ op: 'take_key_packages', user: 'olga', devices: [own] })
-      taken.add(String(reply.packages[0]?.package))
+      taken.push(String(reply.packages[0]?.package))
     }
-    assert.equal(taken.size, 11)
-    await olga.event('stock', (event) => event.stock === 0)
+    assert.lengthOf(new Set(taken), 4)
+    assert.notInclude(taken, String(lastResort))
+    await olga.event('stock', (event) => event.stock === 6)
+    // One's own go as one wants, to the last; then there is the last resort.
+    const mine = []
+    for (let i = 0; i < 8; i++) {
+      const reply = await olga.ask({ op: 'take_key_packages', user: 'olga' })
+      mine.push(String(reply.packages[0]?.package))
+    }
+    assert.lengthOf(new Set([...taken, ...mine]), 11)
+    assert.deepEqual(mine.slice(6), [String(lastResort), String(lastResort)])
     await olga.close()
     await pia.close()
+  })
+
+  it('can’t use up another’s key packages: beyond some there is the last resort alone', async () => {
+    let time = 0
+    const still = await EndpointStand.start({ now: () => time })
+    const own = device()
+    const olga = await still.enter('olga', { device: own })
+    const pia = await still.enter('pia')
+    const quin = await still.enter('quin')
+    const packages = Array.from({ length: 20 }, () => nodePrimitives.random(100))
+    const lastResort = nodePrimitives.random(100)
+    await olga.ask({ op: 'publish_key_packages', packages, lastResort })
+    const take = async (peer: BarePeer) => {
+      const reply = await peer.ask({ op: 'take_key_packages', user: 'olga' })
+      return String(reply.packages[0]?.package)
+    }
+    const stock = async () => (await olga.ask({ op: 'sync' })).stock
+    for (const peer of [pia, quin]) await peer.ask({ op: 'open_private', user: 'olga' })
+    for (let i = 0; i < TAKE_RATE.burst; i++) await take(pia)
+    for (let i = 0; i < 3; i++) assert.equal(await take(pia), String(lastResort))
+    assert.equal(await stock(), 20 - TAKE_RATE.burst)
+    // Others have their own share, and there is more after a while.
+    assert.notEqual(await take(quin), String(lastResort))
+    time += 1000 / TAKE_RATE.perSecond
+    assert.notEqual(await take(pia), String(lastResort))
+    assert.equal(await take(pia), String(lastResort))
+    await still.stop()
   })
 
   it('is closed in order when the endpoint goes down, and the store keeps what it had', async () => {
