@@ -115,11 +115,11 @@ export class Evil {
     const told = typeof outcome.reply === 'function' ? outcome.reply() : outcome.reply
     const twisted = await this.#reply(viewer, request, told)
     const reply = this.reply?.(viewer, request.op, twisted) ?? twisted
-    const sent = (): void => {
-      outcome.sent?.()
+    const done = (): void => {
+      outcome.done?.()
       if (request.op === 'send' && this.show !== undefined) void this.announce(request.room)
     }
-    return { reply, sent }
+    return { ...outcome, reply, done }
   }
 
   async #reply(viewer: string, request: Request, reply: Reply<Op>): Promise<Reply<Op>> {
