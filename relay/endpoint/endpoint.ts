@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { hex } from '../../web/protocol/bytes.ts'
 import { KEPT_EPOCHS } from '../../web/protocol/mls_header.ts'
+import { GONE_MS } from '../../web/protocol/session_rules.ts'
 import { fingerprint } from '../../web/protocol/spki.ts'
 import { TicketStore } from '../../web/protocol/tickets.ts'
 import { type Log, silentLog } from '../log.ts'
@@ -97,7 +98,7 @@ export interface Endpoint {
   close(): Promise<void>
 }
 
-const IDLE_SECONDS = 30
+const IDLE_SECONDS = GONE_MS / 1000
 const DAY_SECONDS = 24 * 3600
 const PRUNE_MS = 3_600_000
 /** As `Trunk` says it. */

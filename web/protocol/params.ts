@@ -17,7 +17,10 @@ const LOG_PUB_LENGTH = 32
 export interface Limits {
   /** Longest application message, in bytes, either way. */
   readonly maxMessage: number
-  /** After this many seconds without a record from the peer the endpoint closes. */
+  /**
+   * After this many seconds without a record from the peer the endpoint closes. It pings in between:
+   * a client that answers needs no timer for this.
+   */
   readonly idle: number
 }
 

@@ -18,7 +18,7 @@ import { SottoError } from './errors.ts'
 import type { Established } from './handshake_keys.ts'
 import type { Primitives } from './primitives.ts'
 import { bucket, type Inner, PAYLOAD_MOST, RecordOpener, RecordSealer } from './record.ts'
-import { Liveness, UpdateGuard, updateDue } from './session_rules.ts'
+import { Liveness, UNHEARD_MS, UpdateGuard, updateDue } from './session_rules.ts'
 
 export interface SessionOptions {
   readonly primitives: Primitives
@@ -69,6 +69,8 @@ export class Session {
   /** Of the key we send under: since when, and how many bytes of frames. */
   #keySince: number
   #keyBytes = 0
+  /** When we last sent anything. */
+  #said: number
   /** Records over all keys. */
   #sent = 0
   #received = 0
@@ -91,6 +93,7 @@ export class Session {
     this.#opener = new RecordOpener(o.primitives, ours ? server : client)
     this.#began = o.now()
     this.#keySince = this.#began
+    this.#said = this.#began
     this.#liveness = new Liveness(this.#began)
   }
 
@@ -175,7 +178,7 @@ export class Session {
 
   /**
    * To be called every few seconds. Pings a silent peer, and changes keys that are old. `dead`
-   * means that a ping went unanswered: the connection is only half open, close it.
+   * means that nothing came after a ping either: the connection is only half open, close it.
    */
   async tick(): Promise<'alive' | 'dead'> {
     if (!this.open) return 'alive'
@@ -239,6 +242,7 @@ export class Session {
   #seal(inner: Inner, written?: () => void): Promise<void> {
     const sealed = this.#sealer.seal(inner)
     this.#sent += 1
+    this.#said = this.#now()
     this.#keyBytes += bucket(inner.payload.length)
     return sealed.then(
       (frame) => {
@@ -271,6 +275,7 @@ export class Session {
   async #take({ content, payload }: Inner): Promise<Received> {
     switch (content) {
       case 'app':
+        if (this.open && this.#now() - this.#said >= UNHEARD_MS) await this.ping()
         return this.#takePart(payload)
       case 'keyUpdate':
         mustBeEmpty(payload)

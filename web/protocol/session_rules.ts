@@ -27,9 +27,16 @@ export class UpdateGuard {
   }
 }
 
-/** After this much silence we ask; after this long without an answer the peer is gone. */
+/** After this much silence we ask; after this much more the peer is gone. */
 const SILENT_MS = 10_000
 const UNANSWERED_MS = 10_000
+/** So long may a peer be silent before it is given up. */
+export const GONE_MS = SILENT_MS + UNANSWERED_MS
+/**
+ * Who hears messages and has said nothing for so long says that it is there: the other side may
+ * not be able to ask, as its ping waits behind all that it sends over a slow network.
+ */
+export const UNHEARD_MS = 8_000
 /** A peer may ping this often at once, and once a second in the long run. */
 const PING_BURST = 16
 const PING_MS = 1000
@@ -73,8 +80,10 @@ export class Liveness {
     if (this.#pings < 0) throw new SottoError('limit', 'The other side pings too often.')
   }
 
+  /** Whatever is heard is a sign of life, an answer or not. */
   state(now: number): 'heard' | 'silent' | 'waiting' | 'dead' {
-    if (this.#unanswered > 0) return now - this.#pingedAt >= UNANSWERED_MS ? 'dead' : 'waiting'
-    return now - this.#heard >= SILENT_MS ? 'silent' : 'heard'
+    const quiet = now - this.#heard
+    if (this.#unanswered === 0) return quiet >= SILENT_MS ? 'silent' : 'heard'
+    return Math.min(quiet, now - this.#pingedAt) >= UNANSWERED_MS ? 'dead' : 'waiting'
   }
 }
