@@ -137,7 +137,7 @@ describe('somebody without a mouse', () => {
     await keyboard.type('kim')
     await keyboard.press('Enter')
     await tab.online()
-    await tabTo(/^Message$/)
+    await tab.page.waitForFunction(() => document.activeElement?.id === 'message')
     await keyboard.type('hello by keys')
     await keyboard.press('Enter')
     await lea.sees('hello by keys')

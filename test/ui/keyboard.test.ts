@@ -21,6 +21,21 @@ describe('the keyboard alone', () => {
     assert.deepEqual(door.asked, ['start alice'])
   })
 
+  it('is in the message box as soon as there is a conversation, wherever one was not before', async () => {
+    const { chat } = await inTheChat()
+    await until(() => document.activeElement === box())
+    const { rooms } = chat.state
+    for (const elsewhere of [false, true]) {
+      chat.set({ rooms: [] })
+      await until(() => document.querySelector('.nothing'))
+      if (elsewhere) button('Search').focus()
+      chat.set({ rooms })
+      await until(() => document.querySelector('#message'))
+      await drawn()
+      assert.equal(document.activeElement, elsewhere ? button('Search') : box())
+    }
+  })
+
   it('sends with Enter, breaks the line with Shift+Enter, and stays in the box', async () => {
     const { chat } = await inTheChat()
     box().focus()

@@ -230,8 +230,6 @@ export class ChatApp extends SottoElement {
     this.entered = entered
     entered.model.addEventListener('change', this.#onChange)
     void entered.lost.then(() => this.#lose(entered))
-    await this.updateComplete
-    this.#focusBox()
   }
 
   #lose(entered: Entered): void {

@@ -45,6 +45,12 @@ export class ChatScreen extends SottoElement {
       this.querySelector<HTMLElement>('[role=log]')?.focus()
   }
 
+  protected override updated(changed: Map<PropertyKey, unknown>): void {
+    // The first conversation is where one goes on, unless one is elsewhere already.
+    const first = changed.has('room') && changed.get('room') === undefined && this.room
+    if (first && document.activeElement === document.body) this.focusBox()
+  }
+
   override render(): Html | typeof nothing {
     const state = this.state
     if (state === undefined) return nothing
@@ -72,7 +78,8 @@ export class ChatScreen extends SottoElement {
 
   /** Puts the keyboard where one writes, except on a phone, where that would raise its keys. */
   focusBox(): void {
-    if (!matchMedia('(pointer: coarse)').matches) this.form?.focusBox()
+    if (!matchMedia('(pointer: coarse)').matches)
+      void this.form?.updateComplete.then(() => this.form?.focusBox())
   }
 
   /** The person wrote something: the newest line is what they look at. */
