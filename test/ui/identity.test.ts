@@ -112,6 +112,28 @@ describe('a tab whose person another tab took over', () => {
   })
 })
 
+describe('somebody who can’t come in', () => {
+  it('finds the name that they typed, the keyboard in it, and the reason', async () => {
+    const { door } = await atTheDoor()
+    await type(one<HTMLInputElement>('#name'), 'grace')
+    door.failure = new Error('The server can’t be reached.')
+    button('Start chatting').click()
+    await until(() => one('#name-problem').textContent === 'The server can’t be reached.')
+    assert.equal(one<HTMLInputElement>('#name').value, 'grace')
+    assert.equal(document.activeElement, one('#name'))
+    await type(one<HTMLInputElement>('#name'), 'grace2')
+    door.failure = undefined
+    button('Start chatting').click()
+    await until(() => document.querySelector('chat-screen'))
+    assert.deepEqual(door.asked, ['start grace', 'start grace2'])
+    button('Identity').click()
+    await until(() => document.querySelector('identity-panel'))
+    button('Another person').click()
+    await until(() => document.querySelector('#name'))
+    assert.equal(one<HTMLInputElement>('#name').value, '')
+  })
+})
+
 describe('somebody with a key file from another browser', () => {
   it('comes in as who they are', async () => {
     const { door } = await atTheDoor()

@@ -44,10 +44,12 @@ export class ChatApp extends SottoElement {
   @state private entered: Entered | undefined
   @state private locked: Locked | undefined
   @state private unlocking = false
-  @state private keyless: { user: string; text: string } | undefined
+  @state private keyless = ''
   @state private ready = false
   @state private profiles: readonly ProfileView[] = []
   @state private making: Making | undefined
+  /** What stands in the name's box to begin with. */
+  @state private name = ''
   @state private problem = ''
   @state private lost = ''
   @state private selected: RoomId | undefined
@@ -153,7 +155,7 @@ export class ChatApp extends SottoElement {
   #renderWelcome(): Html {
     return html`<welcome-screen .door=${this.door} .profiles=${this.profiles} .making=${this.making}
       .problem=${this.problem} .lost=${this.lost} .locked=${this.locked} .unlocking=${this.unlocking}
-      .keyless=${this.keyless}></welcome-screen>`
+      .keyless=${this.keyless} .typed=${this.name}></welcome-screen>`
   }
 
   #renderDialog({ model, keeper, lock }: Entered, state: ChatState): Html | typeof nothing {
@@ -184,6 +186,7 @@ export class ChatApp extends SottoElement {
 
   async #start({ name, key }: StartEvent): Promise<void> {
     if (this.making !== undefined) return
+    this.name = name
     this.problem = ''
     await this.entered?.leave()
     this.#forget()
@@ -201,7 +204,7 @@ export class ChatApp extends SottoElement {
 
   async #enter({ profile, takeOver, passphrase }: EnterEvent): Promise<void> {
     this.problem = ''
-    this.keyless = undefined
+    this.keyless = ''
     this.unlocking = true
     try {
       const entered = await this.door?.enter(profile, takeOver, passphrase)
@@ -209,7 +212,8 @@ export class ChatApp extends SottoElement {
     } catch (error) {
       const user = this.profiles.find(({ id }) => id === profile)?.user
       if (user === undefined || !isKeyless(error)) throw error
-      this.keyless = { user, text: error.message }
+      this.name = user
+      this.keyless = error.message
     } finally {
       this.unlocking = false
       await this.#listProfiles()
@@ -224,9 +228,10 @@ export class ChatApp extends SottoElement {
     }
     await Promise.all([import('./chat_screen.ts'), import('./panels.ts')])
     this.lost = ''
+    this.name = ''
     this.problem = ''
     this.locked = undefined
-    this.keyless = undefined
+    this.keyless = ''
     this.entered = entered
     entered.model.addEventListener('change', this.#onChange)
     void entered.lost.then(() => this.#lose(entered))

@@ -33,8 +33,10 @@ export class WelcomeScreen extends SottoElement {
   /** A person whose app lock asks for its passphrase. */
   @property locked: Locked | undefined
   @property unlocking = false
-  /** A person whose key the browser has deleted: the file that brings it back is asked for. */
-  @property keyless: { readonly user: string; readonly text: string } | undefined
+  /** Why the key of a person is gone, for people: the file that brings it back is asked for. */
+  @property keyless = ''
+  /** The name that somebody has tried to come in by. */
+  @property typed = ''
   @state private nameProblem = ''
   @state private keyProblem = ''
   @state private key: KeyFile | undefined
@@ -48,8 +50,9 @@ export class WelcomeScreen extends SottoElement {
   }
 
   protected override updated(changed: Map<PropertyKey, unknown>): void {
-    if (!changed.has('keyless') || this.keyless === undefined) return
-    if (this.name) this.name.value = this.keyless.user
+    // It came to nothing: the form is back.
+    if (changed.get('making') !== undefined) this.name?.focus()
+    if (!changed.has('keyless') || this.keyless === '') return
     this.querySelector('details')?.setAttribute('open', '')
     this.querySelector<HTMLElement>('#key-passphrase')?.focus()
   }
@@ -73,7 +76,7 @@ export class WelcomeScreen extends SottoElement {
   }
 
   #renderDoor(): Html {
-    const lost = this.keyless?.text ?? this.lost
+    const lost = this.keyless || this.lost
     return html`
       ${lost === '' ? nothing : html`<p class="lost" role="alert">${lost}</p>`}
       ${this.profiles.length > 0 ? this.#renderProfiles() : nothing}
@@ -81,7 +84,7 @@ export class WelcomeScreen extends SottoElement {
         ${this.profiles.length > 0 ? html`<h2>Somebody new</h2>` : nothing}
         <div class="field">
           <label for="name">Name</label>
-          <input id="name" type="text" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="64"
+          <input id="name" type="text" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="64" .value=${this.typed}
             aria-describedby="name-problem honest" aria-invalid=${this.nameProblem === '' ? 'false' : 'true'} @input=${this.#checkName}>
         </div>
         <p class="problem" id="name-problem" role="alert">${this.nameProblem || this.problem}</p>
