@@ -80,7 +80,11 @@ async function hostName(relay: URL): Promise<string> {
 }
 
 /** A person who came in, from the claim on their profile to goodbye. */
-async function open(claim: Claim, profile: BrowserProfile, news = ''): Promise<Entered> {
+async function open(
+  claim: Claim,
+  profile: BrowserProfile,
+  { news = '', made = false } = {},
+): Promise<Entered> {
   const { pin, relay } = link()
   const [{ Chat }, { webPrimitives }, host, identities] = await Promise.all([
     code.chat(),
@@ -118,6 +122,7 @@ async function open(claim: Claim, profile: BrowserProfile, news = ''): Promise<E
   return {
     model: chat,
     lock: profile.lock,
+    made,
     lost: lost.promise,
     async leave() {
       await leave()
@@ -150,7 +155,7 @@ async function open(claim: Claim, profile: BrowserProfile, news = ''): Promise<E
 async function enter(claim: Claim, passphrase?: string): Promise<Entered | Locked> {
   try {
     const found = await profileIn(claim, { passphrase })
-    if ('profile' in found) return await open(claim, found.profile, found.news)
+    if ('profile' in found) return await open(claim, found.profile, found)
     claim.release()
     return { profile: claim.profile, user: found.locked, cancel: forgetClaim }
   } catch (error) {
@@ -204,7 +209,7 @@ async function bringBack(id: string, identity: Identity): Promise<Entered | unde
     const { state } = await loadProfile(idbStorage(id))
     if (state === 'incomplete') {
       const found = await profileIn(claim, { identity })
-      if ('profile' in found) return await open(claim, found.profile, found.news)
+      if ('profile' in found) return await open(claim, found.profile, found)
     }
   } catch (error) {
     claim.release()
@@ -304,7 +309,7 @@ async function make(
     await rememberProfile({ id: claim.profile, user, madeAt: Date.now() })
     if (given !== undefined) await forgetWiped(user)
     progress('open')
-    return await open(claim, profile)
+    return await open(claim, profile, { made: given === undefined })
   } catch (error) {
     claim.release()
     forgetClaim()

@@ -84,6 +84,13 @@ describe('two tabs of one browser', () => {
       .getByText(/name may be taken|somebody else|another name/i)
       .first()
       .waitFor()
+    // They are back at the door, and nothing is left of the name that is not theirs.
+    assert.equal(await thief.page.getByRole('textbox', { name: 'Name' }).inputValue(), 'DORA')
+    await thief.page.reload()
+    await thief.says('dora is open in another tab')
+    assert.equal(await thief.page.getByRole('button', { name: 'Continue as DORA' }).count(), 0)
+    await thief.start('dora the second')
+    await thief.online()
     await Promise.all([dora, thief].map((tab) => tab.page.close()))
   })
 })

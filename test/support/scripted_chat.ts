@@ -341,7 +341,7 @@ export class ScriptedDoor implements Door {
     progress('key')
     this.asked.push(`start ${name}${key ? ` with ${key.fingerprint}` : ''}`)
     if (this.failure) throw this.failure
-    return this.#entered()
+    return this.#entered(key === undefined)
   }
 
   async enter(profile: string, takeOver: boolean, passphrase?: string): Promise<Entered | Locked> {
@@ -365,7 +365,7 @@ export class ScriptedDoor implements Door {
     return { profile, user, cancel: () => void this.asked.push('cancel') }
   }
 
-  #entered(): Entered {
+  #entered(made = false): Entered {
     const { chat, asked } = this
     const keeper: IdentityKeeper = {
       persistent: true,
@@ -385,6 +385,7 @@ export class ScriptedDoor implements Door {
     return {
       model: chat,
       keeper,
+      made,
       lock: {
         get isSet() {
           return door.passphrase !== undefined

@@ -1,4 +1,4 @@
-import { digits, ScriptedDoor } from '../support/scripted_chat.ts'
+import { digits, ScriptedChat, ScriptedDoor } from '../support/scripted_chat.ts'
 import { atTheDoor, button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
 import { assert, describe, it } from '../support/suite.ts'
 
@@ -132,6 +132,50 @@ describe('somebody who can’t come in', () => {
     await until(() => document.querySelector('#name'))
     assert.equal(one<HTMLInputElement>('#name').value, '')
   })
+})
+
+describe('somebody whom the endpoint does not take, before there is any conversation', () => {
+  const text = 'The endpoint did not accept you as alice: take another name.'
+  const refusal = { phase: 'offline', text, retryAt: 1, refused: true } as const
+
+  for (const how of ['made', 'exported', 'known'] as const)
+    it(`is back at the door with the name and the reason; the key was ${how}`, async () => {
+      const chat = new ScriptedChat()
+      chat.set({ rooms: [], connection: { phase: 'connecting' } })
+      const door = new ScriptedDoor(chat)
+      door.resumes = how === 'known'
+      await atTheDoor(door)
+      if (how !== 'known') button('Start chatting', await named('alice')).click()
+      await until(() => document.querySelector('chat-screen .nothing'))
+      if (how === 'exported') chat.set({ me: { ...chat.state.me, backedUp: true } })
+      chat.set({ connection: refusal })
+      await until(() => document.querySelector('#name'))
+      await until(() => one('#name-problem').textContent === text)
+      assert.equal(one<HTMLInputElement>('#name').value, 'alice')
+      assert.equal(document.activeElement, one('#name'))
+      await until(() => door.asked.includes('leave'))
+      await drawn()
+      assert.equal(door.asked.includes('destroy'), how === 'made')
+    })
+
+  it('stays when there is one, and when the endpoint can’t be reached', async () => {
+    const chat = new ScriptedChat()
+    await inTheChat(chat)
+    chat.set({ connection: refusal })
+    await drawn()
+    assert.isNotNull(document.querySelector('message-list'))
+    const down = 'The server can’t be reached.'
+    chat.set({ rooms: [], connection: { phase: 'offline', text: down, retryAt: 1 } })
+    await until(() => document.querySelector('.nothing'))
+    assert.lengthOf(document.body.innerText.match(new RegExp(down, 'g')) ?? [], 1)
+    button('Try again now').click()
+    assert.deepEqual(chat.asked, ['connect'])
+  })
+
+  async function named(name: string): Promise<HTMLElement> {
+    await type(one<HTMLInputElement>('#name'), name)
+    return one('welcome-screen')
+  }
 })
 
 describe('somebody with a key file from another browser', () => {

@@ -75,10 +75,11 @@ export class ChatLife {
   ended(end: End, retryAt: number | undefined): void {
     const { raise } = this.#needs
     if (end.why === 'tampered') raise(tampered(end.text))
-    if (end.why === 'refused' && end.text.includes('did not accept')) raise(notAccepted(end.text))
+    const refused = end.why === 'refused' && end.text.includes('did not accept')
+    if (refused) raise(notAccepted(end.text))
     if (end.why === 'revoked') this.#endForGood()
     else if (end.why === 'replaced') this.set({ phase: 'stopped', text: end.text })
-    else this.set({ phase: 'offline', text: end.text, retryAt })
+    else this.set({ phase: 'offline', text: end.text, retryAt, refused })
   }
 
   /** Only an authenticated alert comes here. It holds over reloads: nothing is tried again. */

@@ -53,10 +53,19 @@ export type ConnectionState =
   /** The session stands; what others write in the lobby can't be read here before it is entered. */
   | { readonly phase: 'entering' }
   | { readonly phase: 'online'; readonly resumed: boolean; readonly since: number }
-  /** Not connected; the next try is at `retryAt` (ms since 1970), if one is planned. */
-  | { readonly phase: 'offline'; readonly text: string; readonly retryAt: number | undefined }
+  | Offline
   /** Ended until the person decides: see the blocking notice. `final`: there is nothing to decide. */
   | { readonly phase: 'stopped'; readonly text: string; readonly final?: boolean }
+
+/** Not connected. */
+export interface Offline {
+  readonly phase: 'offline'
+  readonly text: string
+  /** The next try (ms since 1970), if one is planned. */
+  readonly retryAt: number | undefined
+  /** The endpoint does not take this key for this name. */
+  readonly refused?: boolean
+}
 
 export interface RoomView {
   readonly room: RoomId

@@ -60,7 +60,12 @@ export class ChatApp extends SottoElement {
   @state private aside: ReadonlySet<string> = new Set()
 
   #drafts = new Map<RoomId, string>()
-  readonly #onChange = (): void => this.requestUpdate()
+  readonly #onChange = (): void => {
+    this.requestUpdate()
+    const { connection, rooms } = this.#model?.state ?? { rooms: [] }
+    if (rooms.length === 0 && connection?.phase === 'offline' && connection.refused)
+      void this.#attempt(() => this.#turnAway(connection.text))
+  }
   readonly #onBack = (): void => void this.#listProfiles()
 
   constructor() {
@@ -235,6 +240,19 @@ export class ChatApp extends SottoElement {
     this.entered = entered
     entered.model.addEventListener('change', this.#onChange)
     void entered.lost.then(() => this.#lose(entered))
+  }
+
+  /** Who was never in any conversation has nothing here: back to the first screen. */
+  async #turnAway(why: string): Promise<void> {
+    const { entered } = this
+    if (entered === undefined) return
+    const { user, backedUp } = entered.model.state.me
+    this.#forget()
+    this.name = user
+    this.problem = why
+    await entered.leave()
+    if (entered.made && !backedUp) await entered.keeper.destroy()
+    await this.#listProfiles()
   }
 
   #lose(entered: Entered): void {

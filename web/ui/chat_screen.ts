@@ -1,7 +1,6 @@
-import type { ChatModel, ChatState, Notice, RoomView, SearchHit } from '../chat/model.ts'
-import { NOT_ACCEPTED } from '../chat/notice_texts.ts'
+import type { ChatModel, ChatState, RoomView, SearchHit } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
-import { PanelEvent, SomebodyElseEvent } from './events.ts'
+import { ConnectionEvent, PanelEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property } from './html.ts'
 import { searchIcon, sign, warningIcon } from './icons.ts'
 import { invitation } from './invitation.ts'
@@ -68,7 +67,7 @@ export class ChatScreen extends SottoElement {
       </section>
       <section class="talk" aria-label="Conversation">
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
-        <notice-list .notices=${state.notices.filter((notice) => this.#stands(notice))}></notice-list>
+        <notice-list .notices=${state.notices.filter(({ id, blocking }) => !blocking || this.aside.has(id))}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
         <p class="trouble problem" role="alert">${this.problem}</p>
         <message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>
@@ -102,20 +101,13 @@ export class ChatScreen extends SottoElement {
     `
   }
 
-  /** Before there is a conversation, the middle of the screen says what is in the way. */
-  #stands({ id, blocking }: Notice): boolean {
-    if (blocking) return this.aside.has(id)
-    return this.room !== undefined || id !== NOT_ACCEPTED
-  }
-
-  /** Before the first connection ever there is no conversation: say what is going on instead. */
+  /** Before the first connection ever there is no conversation. Why, the header says. */
   #renderNoRoom({ connection }: ChatState): Html {
-    const failed = connection.phase === 'offline' || connection.phase === 'stopped'
-    if (!failed || connection.text === '')
-      return html`<div class="nothing"><p>${connection.phase === 'online' ? 'Opening the Lobby…' : 'The Lobby opens as soon as there is a connection.'}</p></div>`
+    const { phase } = connection
+    const away = (phase === 'offline' || phase === 'stopped') && connection.text !== ''
     return html`<div class="nothing">
-      <p>${connection.text}</p>
-      <button class="button" type="button" @click=${() => this.dispatchEvent(new SomebodyElseEvent())}>Choose another name</button>
+      <p>${phase === 'online' ? 'Opening the Lobby…' : 'The Lobby opens as soon as there is a connection.'}</p>
+      ${away && !isOver(connection) ? html`<button class="button" type="button" @click=${() => this.dispatchEvent(new ConnectionEvent('reconnect'))}>Try again now</button>` : nothing}
     </div>`
   }
 

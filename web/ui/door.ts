@@ -60,6 +60,8 @@ export type Making = (typeof MAKING)[number]
 export interface Entered {
   readonly model: ChatModel
   readonly keeper: IdentityKeeper
+  /** The key was made just now, and exists nowhere else: nobody knows it yet. */
+  readonly made?: boolean
   /** The passphrase over everything that is stored here, where there can be one. */
   readonly lock?: Pick<AppLock, 'isSet' | 'set' | 'change' | 'remove'>
   /** Settles when another tab has taken the person over: this one may no longer write. */
