@@ -11,14 +11,22 @@ import { nodePrimitives } from './node_primitives.ts'
 /** Bytes of the stream that go into one message of the session: a record that is nearly full. */
 const SLICE = 60_000
 const TICK = 5_000
+/** Signs of life come to fewer bytes between two looks, anything that people say to more. */
+const STILL = 64
 
-/** A byte stream inside a session: what a trunk off loopback runs over. */
+/**
+ * A byte stream inside a session: what a trunk off loopback runs over. Before it is a day old the
+ * relay ends it, so that the next one has a fresh X25519; tabs then come back by themselves.
+ */
 export class SecuredStream extends Duplex {
   readonly #socket: Socket
   readonly #session: Session
+  readonly #role: 'client' | 'server'
   readonly #timer: NodeJS.Timeout
   readonly #ended = new AbortController()
   #wanted: (() => void) | undefined
+  /** Bytes of the stream, both ways, since the last look. */
+  #passed = 0
 
   constructor(
     socket: Socket,
@@ -29,6 +37,7 @@ export class SecuredStream extends Duplex {
     // A session that one side has closed is closed.
     super({ allowHalfOpen: false })
     this.#socket = socket
+    this.#role = role
     this.#session = new Session({
       primitives: nodePrimitives,
       established,
@@ -67,6 +76,7 @@ export class SecuredStream extends Duplex {
   }
 
   async #send(chunk: Buffer): Promise<void> {
+    this.#passed += chunk.length
     for (let at = 0; at < chunk.length; at += SLICE)
       await this.#session.send(new Uint8Array(chunk.subarray(at, at + SLICE)))
     const { signal } = this.#ended
@@ -79,7 +89,10 @@ export class SecuredStream extends Duplex {
         const received = await this.#session.receive(frame)
         if (received.kind === 'closed') break
         if (received.kind === 'alert') throw new SottoError(received.alert, received.text)
-        if (received.kind !== 'message' || this.push(received.message)) continue
+        // After our own goodbye nothing more comes out.
+        if (received.kind !== 'message' || !this.#session.open) continue
+        this.#passed += received.message.length
+        if (this.push(received.message)) continue
         await new Promise<void>((resolve) => {
           this.#wanted = resolve
         })
@@ -98,5 +111,10 @@ export class SecuredStream extends Duplex {
     const state = await this.#session.tick().catch(() => 'dead' as const)
     if (state === 'dead')
       this.destroy(new SottoError('timeout', 'The other side of the trunk is silent.'))
+    else if (this.#role === 'client' && this.#session.refreshDue(this.#passed < STILL)) {
+      await this.#session.close('refresh').catch(() => undefined)
+      this.push(null)
+    }
+    this.#passed = 0
   }
 }

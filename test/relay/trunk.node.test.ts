@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { mock } from 'node:test'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { isLoopbackAddress, OriginTagger } from '../../relay/origin.ts'
 import { startRelay } from '../../relay/relay.ts'
@@ -97,6 +98,49 @@ describe('a trunk that leaves the machine', () => {
     await ended
     assert.isNull(ours.errored ?? theirs.errored)
     server.close()
+  })
+
+  it('is ended by the relay before a day is over when nothing passes, and after a day in any case', async () => {
+    const clock = performance.now.bind(performance)
+    let later = 0
+    mock.method(performance, 'now', () => clock() + later)
+    mock.timers.enable({ apis: ['setInterval'] })
+    const looks = (hours: number) => {
+      later += hours * 3_600_000
+      mock.timers.tick(5_000)
+    }
+    try {
+      const { server, outcomes, address } = await listening(endpointEnd())
+      for (const busy of [true, false]) {
+        const ours = await dialingSource(address, relayEnd())(never)
+        const theirs = await accepted(outcomes)
+        theirs.on('data', (chunk) => theirs.write(chunk))
+        const late = { signal: AbortSignal.timeout(20_000) }
+        const ended = Promise.all([once(ours, 'close', late), once(theirs, 'close', late)])
+        /** Something passes, thrice: by then both sides' pings are sent, answered and taken. */
+        const echo = async () => {
+          for (let left = 3; left > 0; left--) {
+            ours.write(Buffer.alloc(100))
+            for (let missing = 100; missing > 0; )
+              missing -= ((await once(ours, 'data')) as [Buffer])[0].length
+          }
+        }
+        looks(22)
+        await echo()
+        if (!busy) looks(0)
+        else {
+          looks(1)
+          await echo()
+        }
+        looks(1)
+        await ended
+        assert.isNull(ours.errored ?? theirs.errored)
+      }
+      server.close()
+    } finally {
+      mock.timers.reset()
+      mock.restoreAll()
+    }
   })
 
   it('feels a reader that does not read', async () => {
