@@ -112,7 +112,7 @@ async function reconnects(stack: Stack): Promise<Figure> {
 
 /** Through a whole Sotto of two processes. */
 export async function bench(): Promise<readonly Figure[]> {
-  const stack = await startStack({ env: { SOTTO_LOG: 'warn' } })
+  const stack = await startStack({ unwatched: true, env: { SOTTO_LOG: 'warn' } })
   try {
     return [await messages(stack), await reconnects(stack)]
   } finally {

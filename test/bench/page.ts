@@ -89,7 +89,7 @@ function sizes(): { all: number; first: number } {
 
 /** The page as people meet it: how fast a message is there, and how much has to be loaded. */
 export async function bench(): Promise<readonly Figure[]> {
-  const stack = await startStack()
+  const stack = await startStack({ unwatched: true })
   const browser = await Browser.start()
   let measured: number[]
   try {

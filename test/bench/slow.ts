@@ -55,7 +55,7 @@ async function delivered({ writer, readers, room }: Room): Promise<number> {
 }
 
 async function open(): Promise<Room> {
-  const stack = await startStack({ env: { SOTTO_LOG: 'error' } })
+  const stack = await startStack({ unwatched: true, env: { SOTTO_LOG: 'error' } })
   const room = lobbyOf(stack.host)
   const who = { user: 'writer', identity: await identity, device: msgId() }
   const writer = await enter(stack.endpointPort, who)

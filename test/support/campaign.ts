@@ -12,7 +12,8 @@ import { type Evil, startEvilTcp } from './evil_relay.ts'
 import { type EvilTrunk, startEvilTrunk } from './evil_trunk.ts'
 import { FRAME_FAULTS, FrameFaults } from './frame_faults.ts'
 import { Ledger } from './ledger.ts'
-import { NOTE, repeatedNonce } from './nonce_watch.ts'
+import { NOTE } from './nonce_notes.ts'
+import { repeatedNonce } from './nonce_watch.ts'
 import { inLobby, lobbyOf } from './peers.ts'
 import { steadyPort } from './ports.ts'
 import { type Random, random } from './random.ts'
@@ -99,14 +100,11 @@ export class Campaign {
     const scratch = mkdtempSync(join(tmpdir(), 'sotto-campaign-'))
     const trunkPort = await steadyPort()
     const trunk = await startEvilTrunk(trunkPort, frames.script('trunk'))
-    const preload = ['shifted_clock.ts', 'nonce_watch.ts'].flatMap((file) => [
-      '--import',
-      new URL(file, import.meta.url).href,
-    ])
+    const clock = new URL('shifted_clock.ts', import.meta.url).href
     const stack = await startStack({
       endpointArgs: ['--trunk-port', String(trunkPort)],
       relayArgs: ['--trunk', `127.0.0.1:${trunk.port}`],
-      nodeFlags: preload,
+      nodeFlags: ['--import', clock],
       env: {
         SOTTO_TEST_CLOCK: join(scratch, 'clock'),
         SOTTO_TEST_NONCES: join(scratch, 'nonces'),

@@ -6,11 +6,7 @@
 import crypto from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-
-const HASH = 12
-const NONCE = 12
-/** A hash of the key, then the nonce. */
-export const NOTE = HASH + NONCE
+import { HASH, NOTE } from './nonce_notes.ts'
 
 const file = process.env.SOTTO_TEST_NONCES
 const here = new Set<string>()
@@ -19,10 +15,6 @@ let repeated: string | undefined
 /** The first pair that was used twice in this process. */
 export function repeatedNonce(): string | undefined {
   return repeated
-}
-
-export function noncesUsed(): number {
-  return here.size
 }
 
 function note(keyHash: Buffer, nonce: Uint8Array): void {

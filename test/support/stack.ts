@@ -4,17 +4,19 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { NOTE } from './nonce_notes.ts'
 import { steadyPort } from './ports.ts'
 
 const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
 const STARTING_MS = 30_000
+const NONCE_WATCH = new URL('nonce_watch.ts', import.meta.url).href
 
 export type PartName = 'endpoint' | 'relay'
 
@@ -30,6 +32,8 @@ export interface StackOptions {
   readonly record?: boolean
   /** Flags for Node itself, such as `--expose-gc`. */
   readonly nodeFlags?: readonly string[]
+  /** For benchmarks: nobody notes under which nonces the parts seal. */
+  readonly unwatched?: boolean
   /** Goes in front of each part's command, as one that enters another network does. */
   readonly enter?: readonly string[]
 }
@@ -189,12 +193,42 @@ class Recorder {
   }
 }
 
+/** Every (key, nonce) that the parts of a stack seal under, over all their lives (THREATS I4, R18). */
+export class NonceFile {
+  readonly #directory: string
+  readonly env: Readonly<Record<string, string>>
+
+  private constructor(directory: string) {
+    this.#directory = directory
+    this.env = { SOTTO_TEST_NONCES: join(directory, 'nonces') }
+  }
+
+  static async make(): Promise<NonceFile> {
+    return new NonceFile(await mkdtemp(join(tmpdir(), 'sotto-nonces-')))
+  }
+
+  /** Throws when one pair was used twice. */
+  async close(): Promise<void> {
+    const notes = await readFile(join(this.#directory, 'nonces'), 'latin1').catch(() => '')
+    await rm(this.#directory, { recursive: true, force: true })
+    const used = new Set<string>()
+    for (let at = 0; at + NOTE <= notes.length; at += NOTE) {
+      const pair = notes.slice(at, at + NOTE)
+      if (used.has(pair)) throw new Error('a part of Sotto used one nonce twice under one key')
+      used.add(pair)
+    }
+  }
+}
+
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { host = 'localhost', env = {}, nodeFlags = [], enter = [] } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sotto-data-')))
-  const command = [...enter, process.execPath, ...NODE_FLAGS, ...nodeFlags]
-  const endpoint = new Part('endpoint', command, env)
-  const relay = new Part('relay', command, env)
+  const nonces = options.unwatched ? undefined : await NonceFile.make()
+  const watch = nonces === undefined ? [] : ['--import', NONCE_WATCH]
+  const command = [...enter, process.execPath, ...NODE_FLAGS, ...watch, ...nodeFlags]
+  const environment = { ...nonces?.env, ...env }
+  const endpoint = new Part('endpoint', command, environment)
+  const relay = new Part('relay', command, environment)
   const parts = { endpoint, relay }
   const recorder = options.record ? new Recorder() : undefined
 
@@ -216,6 +250,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await relay.kill('SIGTERM')
     recorder?.close()
     if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true })
+    await nonces?.close()
   }
 
   try {

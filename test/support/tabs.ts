@@ -33,6 +33,7 @@ export class Browser {
       ...options,
     })
     context.setDefaultTimeout(60_000)
+    await context.addInitScript(watchNonces)
     return new Browser(context, at, directory !== undefined)
   }
 
@@ -54,6 +55,43 @@ export class Browser {
   async close(): Promise<void> {
     await this.context.close()
     if (!this.#keep) await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** In the page: sealing twice under one key and nonce fails, and is a complaint (THREATS I4, R18). */
+function watchNonces(): void {
+  // A page without a secure context has no WebCrypto, and nothing to watch.
+  if (!('SubtleCrypto' in globalThis)) return
+  const { importKey, encrypt } = SubtleCrypto.prototype
+  const raws = new WeakMap<CryptoKey, string>()
+  const used = new Map<string | CryptoKey, Set<string>>()
+  const text = (bytes: BufferSource): string =>
+    String(
+      ArrayBuffer.isView(bytes)
+        ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+        : new Uint8Array(bytes),
+    )
+  SubtleCrypto.prototype.importKey = async function (
+    this: SubtleCrypto,
+    ...args: unknown[]
+  ): Promise<CryptoKey> {
+    const key = await Reflect.apply(importKey, this, args)
+    if (args[0] === 'raw') raws.set(key, text(args[1] as BufferSource))
+    return key
+  } as typeof importKey
+  SubtleCrypto.prototype.encrypt = function (this: SubtleCrypto, how, key, data) {
+    const { name, iv } = how as AesGcmParams
+    if (name === 'AES-GCM') {
+      const id = raws.get(key) ?? key
+      const nonces = used.get(id) ?? new Set()
+      used.set(id, nonces)
+      if (nonces.has(text(iv))) {
+        console.error('a nonce was used twice under one key')
+        return Promise.reject(new Error('a nonce was used twice under one key'))
+      }
+      nonces.add(text(iv))
+    }
+    return encrypt.call(this, how, key, data)
   }
 }
 
