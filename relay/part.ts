@@ -85,7 +85,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, (error: NodeJS.ErrnoException) => s
 
 function where(error: NodeJS.ErrnoException): string {
   const { address, port } = error as { address?: string; port?: number }
-  return port === undefined ? 'A port' : `Port ${port} on ${address ?? 'this machine'}`
+  // Of port 0, which is any, the system's error says nothing.
+  return `${port === undefined ? 'A port' : `Port ${port}`} on ${address ?? 'this machine'}`
 }
 
 /** One sentence for the person who started us. */

@@ -42,9 +42,6 @@ async function start(flags: RelayFlags, log: Log): Promise<Part> {
   const relay = await startRelay({
     ...{ port, address: listen, host, version, page, origins, proxied, log },
     trunk: source,
-  }).catch((error: Error) => {
-    // uWebSockets says only that it can't: nearly always somebody else has the port.
-    throw Object.assign(error, { code: 'EADDRINUSE', address: listen, port })
   })
   return {
     listening: { event: 'listening', part: 'relay', port: relay.port },

@@ -16,8 +16,8 @@ interface Listens {
 }
 
 /**
- * Listens on `port` of `address`; 0 takes a free one. Rejects with an error of code EADDRINUSE:
- * uWebSockets does not say why it can't listen, and this is nearly always it.
+ * Listens on `port` of `address`; 0 takes a free one. Rejects with the system's error, such as
+ * EADDRINUSE.
  */
 export async function listen(
   app: TemplatedApp,
@@ -32,6 +32,8 @@ export async function listen(
   }
   const socket = await tryListen(app, address, port)
   if (socket) return socket
+  // uWebSockets does not say why. Node does, unless the port has become free meanwhile.
+  await freePort(address, port)
   throw Object.assign(new Error(`port ${port} of ${address} is not free`), {
     code: 'EADDRINUSE',
     address,
@@ -50,10 +52,11 @@ function tryListen(
   })
 }
 
-function freePort(address: string): Promise<number> {
+/** `port` when it is free, any free one for 0. Rejects with the system's error. */
+function freePort(address: string, port = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)
-    server.listen(0, address, () => {
+    server.listen(port, address, () => {
       const bound = server.address()
       server.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : 0))
     })

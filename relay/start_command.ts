@@ -1,4 +1,5 @@
 /** `sotto start`: everything on one machine, and a link to open. */
+import { DEFAULT_ENDPOINT_PORT, DEFAULT_HOST } from './config.ts'
 import { type ListeningLine, StartFailed, Supervised } from './supervisor.ts'
 
 export interface StartFlags {
@@ -82,18 +83,21 @@ function stopOnSignal(parts: readonly Supervised[], say: (text: string) => void)
 
 const HEX_PER_GROUP = 4
 
+/** What is printed once both parts listen. */
 function welcome(flags: StartFlags, relay: ListeningLine, endpoint: ListeningLine): string {
   const print = endpoint.fingerprint ?? ''
   const pin = Buffer.from(print, 'hex').toString('base64url')
   const groups = print.match(new RegExp(`.{${HEX_PER_GROUP}}`, 'g')) ?? []
-  const port = endpoint.port === DEFAULT_PORT ? '' : ` --port ${endpoint.port}`
+  // A name that is not this machine's would be looked up and dialled.
+  const host = flags.host === DEFAULT_HOST ? '' : ` --host ${flags.host} --address 127.0.0.1`
+  const port = endpoint.port === DEFAULT_ENDPOINT_PORT ? '' : ` --port ${endpoint.port}`
   return [
     '',
     '  Sotto is running. Open this link, in as many tabs as you like:',
     '',
     `    http://localhost:${relay.port}/#k=${pin}`,
     '',
-    `  From a terminal:   npx sotto chat --name alice${port}`,
+    `  From a terminal:   npx sotto chat --name alice${host}${port}`,
     `  Data directory:    ${flags.dataDir}`,
     `  Endpoint’s key:    ${groups.slice(0, groups.length / 2).join(' ')}`,
     `                     ${groups.slice(groups.length / 2).join(' ')}`,
@@ -104,5 +108,3 @@ function welcome(flags: StartFlags, relay: ListeningLine, endpoint: ListeningLin
     '',
   ].join('\n')
 }
-
-const DEFAULT_PORT = 4391

@@ -128,6 +128,25 @@ describe('sotto at a terminal', () => {
     }
   })
 
+  it('says what else keeps a relay from starting, and does not blame the port', async () => {
+    // An address that is kept for documentation: no machine has it.
+    const elsewhere = ['--listen', '192.0.2.1', '--page', dir]
+    const file = join(dir, 'file')
+    writeFileSync(file, '')
+    const [fixed, any, page] = await Promise.all([
+      run(['relay', '--port', '4390', ...elsewhere]),
+      run(['relay', '--port', '0', ...elsewhere]),
+      run(['relay', '--port', '0', '--page', file]),
+    ])
+    for (const { code, err } of [fixed, any]) {
+      assert.equal(code, 1)
+      assert.include(err, "on 192.0.2.1 can't be listened on: this machine has no such address")
+    }
+    assert.equal(page.code, 1)
+    assert.include(page.err, 'not a directory')
+    assert.notInclude(page.err, 'in use')
+  })
+
   it('makes the endpoint’s key on first start, for its user alone, and keeps it', async () => {
     const prints: string[] = []
     for (let i = 0; i < 2; i++) {
@@ -229,6 +248,17 @@ describe('sotto at a terminal', () => {
     command.child.kill('SIGINT')
     assert.equal((await command.done).code, 0)
     assert.deepEqual(children(), [])
+  })
+
+  it('prints the command that reaches it from a terminal, whatever name it goes by', async () => {
+    const ports = ['--port', '0', '--endpoint-port', '0', '--trunk-port', '0']
+    const host = ['--host', 'chat.example.org']
+    const command = new Command(['start', ...ports, ...host, '--data', join(dir, 'data')])
+    await command.says(
+      /sotto chat --name alice --host chat\.example\.org --address 127\.0\.0\.1 --port \d+\n/,
+    )
+    command.child.kill('SIGINT')
+    await command.done
   })
 
   it('leaves no part behind when it is killed itself', async () => {
