@@ -22,8 +22,9 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string }
 
 const PASSWORD_HELP = `
-A password that newcomers need is set by SOTTO_SERVER_PASSWORD, or by SOTTO_SERVER_PASSWORD_FILE
-naming a file (mode 600). It is no flag: every user of a machine can read command lines.`
+A password that newcomers need is best set by SOTTO_SERVER_PASSWORD_FILE naming a file (mode 600),
+or by SOTTO_SERVER_PASSWORD, which whoever is this user can read as long as the endpoint runs. It is
+no flag: every user of a machine can read command lines.`
 
 const program = new Command('sotto')
   .description('Private chat that lives in a browser tab.')

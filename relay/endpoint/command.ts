@@ -32,7 +32,8 @@ export function runEndpoint(flags: EndpointFlags): Promise<never> {
 async function start(flags: EndpointFlags, log: Log): Promise<Part> {
   const { keepRoomMb, logLevel: _, ...options } = flags
   const serverPassword = readServerPassword(process.env)
-  // What is in the environment can be seen in /proc by whoever is this user: not for longer.
+  // Nothing that is started from here is to inherit it. In /proc it stays for this user and root to
+  // see as long as the process lives: a file (SOTTO_SERVER_PASSWORD_FILE) is better.
   delete process.env.SOTTO_SERVER_PASSWORD
   const endpoint = await startEndpoint({
     ...options,
