@@ -7,7 +7,7 @@ import { encodeParams, type Limits, type Status } from '../../web/protocol/param
 import type { Primitives } from '../../web/protocol/primitives.ts'
 import type { TicketStore } from '../../web/protocol/tickets.ts'
 import type { LoginLimits } from './login_limits.ts'
-import { hashPassword, verifyPassword } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import type { RequestOf } from './peer.ts'
 import type { People } from './people.ts'
 import { Refused, slowDown } from './refusal.ts'
@@ -26,6 +26,7 @@ export interface AdmissionNeeds {
   readonly people: People
   readonly primitives: Primitives
   readonly tickets: TicketStore
+  readonly passwords: Passwords
   readonly limits: Limits
   /** The key that signs casts, 32 bytes. */
   readonly logPub: Bytes
@@ -46,7 +47,7 @@ export interface Applicant {
   readonly ticket: Bytes
 }
 
-type Passwords = Pick<RequestOf<'login'>, 'serverPassword' | 'accountPassword'>
+type Given = Pick<RequestOf<'login'>, 'serverPassword' | 'accountPassword'>
 
 export class Admission {
   readonly #needs: AdmissionNeeds
@@ -81,18 +82,18 @@ export class Admission {
   }
 
   /** Makes the account: the name belongs to this key from now on. */
-  async register(applicant: Applicant, given: Passwords): Promise<void> {
+  async register(applicant: Applicant, given: Given): Promise<void> {
     const { store, people, registrations, serverPassword } = this.#needs
     const wait = registrations.take(applicant.origin)
     if (wait > 0) throw slowDown(wait * 1000)
     if (serverPassword !== undefined)
-      await this.#try(applicant, () => verify(given.serverPassword, serverPassword))
+      await this.#try(applicant, () => this.#verify(given.serverPassword, serverPassword))
     const password = given.accountPassword
     const account: Account = {
       skeleton: applicant.skeleton,
       user: applicant.user,
       spki: applicant.spki,
-      password: password === undefined ? null : await hashPassword(password),
+      password: password === undefined ? null : await this.#needs.passwords.hash(password),
       disabled: false,
       createdAt: store.now(),
     }
@@ -106,14 +107,15 @@ export class Admission {
     this.#admitted(applicant, account)
   }
 
-  async login(applicant: Applicant, given: Passwords): Promise<void> {
+  async login(applicant: Applicant, given: Given): Promise<void> {
     const account = this.#needs.store.account(applicant.skeleton)
-    const password = account?.password ?? null
-    if (password !== null) await this.#try(applicant, () => verify(given.accountPassword, password))
+    if (account === undefined) throw new Refused('denied', UNKNOWN_NAME)
+    const { password } = account
+    if (password !== null)
+      await this.#try(applicant, () => this.#verify(given.accountPassword, password))
     const devices = this.#needs.store.devices(applicant.skeleton)
     const known = devices.some(({ device }) => equal(device, applicant.device))
-    if (account === undefined || (!known && isFull(devices)))
-      throw new Refused('denied', TOO_MANY_DEVICES)
+    if (!known && isFull(devices)) throw new Refused('denied', TOO_MANY_DEVICES)
     this.#admitted(applicant, account)
   }
 
@@ -125,8 +127,8 @@ export class Admission {
     const { store } = this.#needs
     const present = store.account(applicant.skeleton)?.password ?? null
     if (present === null && request.next === null) return false
-    if (present !== null) await this.#try(applicant, () => verify(request.current, present))
-    const next = request.next === null ? null : await hashPassword(request.next)
+    if (present !== null) await this.#try(applicant, () => this.#verify(request.current, present))
+    const next = request.next === null ? null : await this.#needs.passwords.hash(request.next)
     await store.setPassword(applicant.skeleton, next)
     return true
   }
@@ -146,6 +148,10 @@ export class Admission {
     this.#needs.tickets.readmit(ticket, admissionOf(account, 'ok'))
   }
 
+  #verify(given: string | undefined, hash: PasswordHash): Promise<boolean> {
+    return this.#needs.passwords.verify(given ?? '', hash)
+  }
+
   /** One try at a password. What failed, and whether it was a try at all, is not told apart. */
   async #try({ skeleton: name, origin }: Applicant, check: () => Promise<boolean>): Promise<void> {
     const { logins } = this.#needs
@@ -156,11 +162,8 @@ export class Admission {
 
 const WRONG_PASSWORD =
   'The password is wrong, or there were too many tries. Check it, wait a moment, then try again.'
+const UNKNOWN_NAME = 'Nobody has this name yet. Register it instead of logging in.'
 const TOO_MANY_DEVICES = `This identity is in use on ${MOST_DEVICES} devices already. Remove one of them from another device first.`
-
-async function verify(given: string | undefined, hash: PasswordHash): Promise<boolean> {
-  return verifyPassword(given ?? '', hash)
-}
 
 /** The skeleton of a name that is in its one form; undefined for any other. */
 function nameOf(user: string): string | undefined {

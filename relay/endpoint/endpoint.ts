@@ -10,16 +10,16 @@ import { type Log, silentLog } from '../log.ts'
 import { nodePrimitives } from '../node_primitives.ts'
 import type { TrunkAddress } from '../trunk_frames.ts'
 import { Admission } from './admission.ts'
+import { BoundedQueue } from './bounded_queue.ts'
 import { keepDialling } from './dialling.ts'
 import { Directory } from './directory.ts'
 import { hasEndpointKey, loadEndpointKey, loadLogKey } from './keys.ts'
 import { LoginLimits } from './login_limits.ts'
-import { hashPassword } from './passwords.ts'
+import { Passwords } from './passwords.ts'
 import { People } from './people.ts'
 import { tellAll } from './presence.ts'
 import { MAX_MESSAGE, Reception } from './reception.ts'
 import { lobbyOf } from './rooms.ts'
-import { RsaQueue } from './rsa_queue.ts'
 import { type BuildService, buildService } from './service.ts'
 import { openStore } from './sqlite_store.ts'
 import type { Store, StoreState } from './store.ts'
@@ -144,16 +144,17 @@ async function assemble(
   const lobby = await ensureLobby(store, host)
   const people = new People(store.accounts(), directory)
   const tickets = new TicketStore(limits.tickets)
-  const rsa = new RsaQueue(limits.rsaAtOnce, limits.rsaWaiting)
+  const rsa = new BoundedQueue(limits.rsaAtOnce, limits.rsaWaiting, 'Too many handshakes at once.')
   const runRsa = <T>(work: () => Promise<T>): Promise<T> => rsa.run(work)
   const primitives = nodePrimitives
   const endpointKey = await fingerprint(primitives, key.spki)
+  const passwords = new Passwords()
   const password = options.serverPassword
   const admission = new Admission({
-    ...{ store, people, primitives, tickets },
+    ...{ store, people, primitives, tickets, passwords },
     limits: { maxMessage: MAX_MESSAGE, idle: IDLE_SECONDS },
     logPub: logKey.publicKey,
-    serverPassword: password === undefined ? undefined : await hashPassword(password),
+    serverPassword: password === undefined ? undefined : await passwords.hash(password),
     logins: new LoginLimits(now),
     registrations: new TokenBuckets(limits.registrations, seconds),
   })

@@ -1,7 +1,7 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
-import { RsaQueue } from './rsa_queue.ts'
+import { BoundedQueue } from './bounded_queue.ts'
 import type { PasswordHash } from './store.ts'
 
 /**
@@ -20,9 +20,6 @@ const HASH_LENGTH = 32
 const AT_ONCE = 2
 const MOST_WAITING = 40
 
-// One line for the whole process, because the memory and the threads are the process's.
-const line = new RsaQueue(AT_ONCE, MOST_WAITING)
-
 /** What is compared where there is no password: the same work, and never equal. */
 const NOBODY: PasswordHash = {
   salt: new Uint8Array(SALT_LENGTH),
@@ -30,41 +27,44 @@ const NOBODY: PasswordHash = {
   cost: COST,
 }
 
-/** Throws SottoError `busy` when too many hashes wait already. */
-export async function hashPassword(password: string): Promise<PasswordHash> {
-  const salt = new Uint8Array(randomBytes(SALT_LENGTH))
-  return { salt, hash: await derive(password, salt, COST), cost: COST }
-}
+/** Hashes passwords, and compares them, a few at a time. */
+export class Passwords {
+  readonly #line = new BoundedQueue(AT_ONCE, MOST_WAITING, 'Too many passwords at once.')
 
-/**
- * Whether the password is the one that was hashed. Without a hash, as for an unknown account, the
- * same work is done for nothing. Throws SottoError `busy` when too many hashes wait already.
- */
-export async function verifyPassword(
-  password: string,
-  expected: PasswordHash | null,
-): Promise<boolean> {
-  const { salt, hash, cost } = expected ?? NOBODY
-  const derived = await derive(password, salt, cost)
-  const same = hash.length === derived.length && timingSafeEqual(derived, hash)
-  return same && expected !== null
-}
+  /** Throws SottoError `busy` when too many hashes wait already. */
+  async hash(password: string): Promise<PasswordHash> {
+    const salt = new Uint8Array(randomBytes(SALT_LENGTH))
+    return { salt, hash: await this.#derive(password, salt, COST), cost: COST }
+  }
 
-/** The password counts in its composed form (NFC), however the keyboard made it. */
-function derive(password: string, salt: Bytes, cost: number): Promise<Bytes> {
-  if (cost < LOWEST_COST || cost > HIGHEST_COST)
-    throw new SottoError(
-      'internal',
-      'A stored password has a cost that this version does not know.',
+  /**
+   * Whether the password is the one that was hashed. Without a hash, as for an unknown account, the
+   * same work is done for nothing. Throws SottoError `busy` when too many hashes wait already.
+   */
+  async verify(password: string, expected: PasswordHash | null): Promise<boolean> {
+    const { salt, hash, cost } = expected ?? NOBODY
+    const derived = await this.#derive(password, salt, cost)
+    const same = hash.length === derived.length && timingSafeEqual(derived, hash)
+    return same && expected !== null
+  }
+
+  /** The password counts in its composed form (NFC), however the keyboard made it. */
+  #derive(password: string, salt: Bytes, cost: number): Promise<Bytes> {
+    if (cost < LOWEST_COST || cost > HIGHEST_COST)
+      throw new SottoError(
+        'internal',
+        'A stored password has a cost that this version does not know.',
+      )
+    const maxmem = 2 ** cost * BLOCK * 256
+    const options: ScryptOptions = { N: 2 ** cost, r: BLOCK, p: 1, maxmem }
+    return this.#line.run(
+      () =>
+        new Promise((resolve, reject) => {
+          scrypt(password.normalize('NFC'), salt, HASH_LENGTH, options, (error, hash) => {
+            if (error === null) resolve(new Uint8Array(hash))
+            else reject(new SottoError('internal', 'A password could not be checked.'))
+          })
+        }),
     )
-  const options: ScryptOptions = { N: 2 ** cost, r: BLOCK, p: 1, maxmem: 2 ** cost * BLOCK * 256 }
-  return line.run(
-    () =>
-      new Promise((resolve, reject) => {
-        scrypt(password.normalize('NFC'), salt, HASH_LENGTH, options, (error, hash) => {
-          if (error === null) resolve(new Uint8Array(hash))
-          else reject(new SottoError('internal', 'A password could not be checked.'))
-        })
-      }),
-  )
+  }
 }

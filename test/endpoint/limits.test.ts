@@ -1,11 +1,11 @@
-import { RsaQueue } from '../../relay/endpoint/rsa_queue.ts'
+import { BoundedQueue } from '../../relay/endpoint/bounded_queue.ts'
 import { TokenBucket, TokenBuckets } from '../../relay/endpoint/token_bucket.ts'
 import { Unhurried } from '../../relay/endpoint/unhurried.ts'
 import { assert, describe, fails, it } from '../support/suite.ts'
 
-describe('RSA work', () => {
+describe('costly work', () => {
   it('runs so many at once, lets so many wait in order, and tells the rest `busy`', async () => {
-    const queue = new RsaQueue(2, 3)
+    const queue = new BoundedQueue(2, 3, 'Too much.')
     const done: number[] = []
     const finish: (() => void)[] = []
     let running = 0
@@ -37,7 +37,7 @@ describe('RSA work', () => {
   })
 
   it('that fails gives its place to the next', async () => {
-    const queue = new RsaQueue(1, 1)
+    const queue = new BoundedQueue(1, 1, 'Too much.')
     const failing = queue.run(() => Promise.reject(new Error('bad')))
     const next = queue.run(() => Promise.resolve('next'))
     assert.equal(await failing.catch((error: Error) => error.message), 'bad')

@@ -69,6 +69,8 @@ describe('a session at the endpoint', () => {
     const peer = new BarePeer(line, await shakeHands(line, { user: 'dora', identity }))
     await fails('not_admitted', () => peer.ask({ op: 'sync' }))
     await fails('not_admitted', () => peer.ask({ op: 'subscribe', room: stand.lobby }))
+    const early = await fails('denied', () => peer.ask({ op: 'login' }))
+    assert.match(early.message, /Register it/)
     await peer.ask({ op: 'register' })
     await fails('bad_request', () => peer.ask({ op: 'register' }))
     await peer.ask({ op: 'sync' })

@@ -1,18 +1,21 @@
 import { SottoError } from '../../web/protocol/errors.ts'
 
 /**
- * RSA work, a few at a time (PROTOCOL.md, "From the first byte to a session"): a flood of handshakes
- * waits in a bounded line, and the sessions that live keep their share of the processor.
+ * Costly work, a few pieces at a time: a flood of it waits in a bounded line, and the sessions that
+ * live keep their share of the processor.
  */
-export class RsaQueue {
+export class BoundedQueue {
   readonly #atOnce: number
   readonly #mostWaiting: number
+  readonly #busy: string
   readonly #waiting: (() => void)[] = []
   #running = 0
 
-  constructor(atOnce: number, mostWaiting: number) {
+  /** `busy`: what is said, to people, when too many wait already. */
+  constructor(atOnce: number, mostWaiting: number, busy: string) {
     this.#atOnce = atOnce
     this.#mostWaiting = mostWaiting
+    this.#busy = busy
   }
 
   get waiting(): number {
@@ -23,8 +26,7 @@ export class RsaQueue {
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running < this.#atOnce) this.#running += 1
     else {
-      if (this.#waiting.length >= this.#mostWaiting)
-        throw new SottoError('busy', 'Too many handshakes at once.')
+      if (this.#waiting.length >= this.#mostWaiting) throw new SottoError('busy', this.#busy)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
     try {
