@@ -15,6 +15,8 @@ const MOST_HELD = 1024 * 1024
 /** A socket that we end gets so long to take what was sent. */
 const FAREWELL_MS = 2_000
 const BACKLOG = 4_096
+/** Beyond the connections that may be: those that are being told so. More are closed unheard. */
+const TURNED_AWAY = 1_000
 
 class TcpWire implements Wire, Carrier {
   readonly name: string
@@ -116,7 +118,7 @@ export function listenForPeers(
     const events = onWire(wire)
     if (events !== undefined) wire.listen(events)
   })
-  server.maxConnections = mostConnections
+  server.maxConnections = mostConnections + TURNED_AWAY
   return listening(server, address, port)
 }
 

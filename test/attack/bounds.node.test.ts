@@ -66,6 +66,16 @@ describe('what the endpoint keeps (D6)', () => {
     await stand.enter('let in').then((peer) => peer.close())
   })
 
+  it('of connections: so many; the next is told `busy`', async () => {
+    stand = await EndpointStand.start({ limits: { connections: 2 } })
+    const { port } = stand.endpoint
+    const held = [await helloOf(port), await helloOf(port)]
+    assert.isTrue(held.every(({ answer }) => answer !== undefined && answer.length > 2))
+    const { answer } = await helloOf(port)
+    assert.equal(answer && readClearAlert(answer), 'busy')
+    for (const one of held) one.line.cut()
+  })
+
   it('of unfinished messages: so much in all, whatever comes between their parts', async () => {
     const part = concat(u8(1), new Uint8Array(PAYLOAD_MOST - 1))
     stand = await EndpointStand.start({ limits: { assembling: 3 * part.length } })
