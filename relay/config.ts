@@ -13,8 +13,6 @@ export const DEFAULT_DATA = './.data'
 export const DEFAULT_HOST = 'localhost'
 export const DEFAULT_LISTEN = '127.0.0.1'
 export const DEFAULT_LOBBY_ABSENCE = '24h'
-/** For ever: nothing acknowledged is dropped unless the operator says so. */
-export const DEFAULT_KEEP_DAYS = '0'
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 

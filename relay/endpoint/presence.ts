@@ -2,6 +2,7 @@ import type { Event, PersonInfo } from '../../web/protocol/messages.ts'
 import type { Directory } from './directory.ts'
 import type { Peer } from './peer.ts'
 import type { People } from './people.ts'
+import { inSlices } from './slices.ts'
 
 const LEAST_INTERVAL_MS = 200
 const MOST_INTERVAL_MS = 30_000
@@ -65,7 +66,7 @@ export class Presence {
     const people = this.#waiting > MOST_WAITING ? [] : this.#take()
     if (people.length > 0) {
       const event: Event = { ev: 'people', people }
-      await inSlices(this.#directory.all(), (peer) => this.#tell(peer, event))
+      await inSlices(this.#directory.all(), SLICE, (peer) => this.#tell(peer, event))
     }
     this.#timer = undefined
     if (this.#before.size > 0)
@@ -88,17 +89,5 @@ export class Presence {
 
 /** Tells every one of `peers`, with pauses in which others get their turn. */
 export function tellAll(peers: Iterable<Peer>, event: Event): Promise<void> {
-  return inSlices(peers, (peer) => peer.tell(event))
-}
-
-async function inSlices(peers: Iterable<Peer>, each: (peer: Peer) => Promise<void>): Promise<void> {
-  let slice: Promise<void>[] = []
-  for (const peer of [...peers]) {
-    slice.push(each(peer))
-    if (slice.length < SLICE) continue
-    await Promise.all(slice)
-    slice = []
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  await Promise.all(slice)
+  return inSlices(peers, SLICE, (peer) => peer.tell(event))
 }

@@ -10,6 +10,7 @@ import { Connection, type Gate } from './connection.ts'
 import { Conversation, type Host } from './conversation.ts'
 import { Journal } from './journal.ts'
 import type { Outcome, Peer, RequestOf, Service } from './peer.ts'
+import { inSlices } from './slices.ts'
 import type { TokenBuckets } from './token_bucket.ts'
 import { Turns } from './turns.ts'
 import type { OnWire, Wire, WireEvents } from './wire.ts'
@@ -185,7 +186,7 @@ export class Reception implements Gate, Host {
     clearInterval(this.#timer)
     for (const connection of [...this.#early]) connection.fail(busy())
     await this.#needs.service.close()
-    await inSlices([...this.#sessions.keys()], (conversation) => conversation.close())
+    await inSlices(this.#sessions.keys(), SLICE, (conversation) => conversation.close())
     this.#journal.close()
   }
 
@@ -197,17 +198,10 @@ export class Reception implements Gate, Host {
     this.#sweeps += 1
     if (this.#sweeps % TICK_SWEEPS !== 0) return
     for (const connection of this.#sessions.values()) if (connection.overdue()) connection.timeOut()
-    void inSlices([...this.#sessions.keys()], (conversation) => conversation.tick())
+    void inSlices(this.#sessions.keys(), SLICE, (conversation) => conversation.tick())
   }
 }
 
 function busy(): SottoError {
   return new SottoError('busy', 'The endpoint has too much to do.')
-}
-
-async function inSlices<T>(all: readonly T[], each: (one: T) => Promise<void>): Promise<void> {
-  for (let at = 0; at < all.length; at += SLICE) {
-    await Promise.all(all.slice(at, at + SLICE).map(each))
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }

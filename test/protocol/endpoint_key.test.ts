@@ -1,19 +1,19 @@
-import { hex, utf8 } from '../../web/protocol/bytes.ts'
+import { type Bytes, hex, utf8 } from '../../web/protocol/bytes.ts'
 import {
   type EndpointKey,
   generateEndpointKey,
   importEndpointKeyPem,
 } from '../../web/protocol/endpoint_key.ts'
-import { checkSpki, importForEncrypt } from '../../web/protocol/spki.ts'
+import { checkSpki } from '../../web/protocol/spki.ts'
+import { webPrimitives } from '../../web/protocol/web_primitives.ts'
 import { assert, before, describe, fails, it } from '../support/suite.ts'
 import keyFiles from '../vectors/identity_keys.json' with { type: 'json' }
 
 const label = utf8('a label')
 const secret = new Uint8Array(32).fill(7)
 
-async function encrypt(key: EndpointKey): Promise<Uint8Array<ArrayBuffer>> {
-  const publicKey = await importForEncrypt(key.spki)
-  return new Uint8Array(await crypto.subtle.encrypt({ name: 'RSA-OAEP', label }, publicKey, secret))
+async function encrypt(key: EndpointKey): Promise<Bytes> {
+  return webPrimitives.rsaEncrypt(key.spki, label, secret)
 }
 
 describe("an endpoint's key", () => {

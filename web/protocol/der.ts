@@ -2,7 +2,6 @@ import { type Bytes, concat } from './bytes.ts'
 
 /** The few DER types that key files are made of (X.690): universal tags, definite lengths only. */
 export const INTEGER = 0x02
-export const BIT_STRING = 0x03
 export const OCTET_STRING = 0x04
 export const NULL = 0x05
 export const OID = 0x06

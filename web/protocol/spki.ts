@@ -70,24 +70,10 @@ export async function fingerprint(hash: Hash, spki: Bytes): Promise<Bytes> {
 }
 
 /** A person's public key, to verify RSA-PSS with. Throws SottoError `bad_key`. */
-export function importForVerify(spki: Bytes): Promise<CryptoKey> {
-  return importSpki(spki, LEAST_IDENTITY_BITS, RSA_PSS, 'verify')
-}
-
-/** An endpoint's public key, to encrypt RSA-OAEP to. Throws SottoError `bad_key`. */
-export function importForEncrypt(spki: Bytes): Promise<CryptoKey> {
-  return importSpki(spki, LEAST_ENDPOINT_BITS, RSA_OAEP, 'encrypt')
-}
-
-async function importSpki(
-  spki: Bytes,
-  least: 2048 | 3072,
-  algorithm: typeof RSA_PSS | typeof RSA_OAEP,
-  usage: KeyUsage,
-): Promise<CryptoKey> {
-  checkSpki(spki, { least })
+export async function importForVerify(spki: Bytes): Promise<CryptoKey> {
+  checkSpki(spki, { least: LEAST_IDENTITY_BITS })
   try {
-    return await crypto.subtle.importKey('spki', spki, algorithm, true, [usage])
+    return await crypto.subtle.importKey('spki', spki, RSA_PSS, true, ['verify'])
   } catch (cause) {
     throw new SottoError('bad_key', 'This public key is refused by the browser.', { cause })
   }
