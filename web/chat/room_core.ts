@@ -30,6 +30,8 @@ export class RoomCore {
   loaded: Loaded | undefined
   /** What the room waits for, for people; else empty. */
   waiting = ''
+  /** What went wrong on this device, for people, until the next turn that comes through; else empty. */
+  fault = ''
   /** It is no longer ours: nothing more will come. */
   gone = false
   /** A fetch is due whatever the known head says: an epoch has passed us by. */
@@ -42,7 +44,11 @@ export class RoomCore {
     this.deps = deps
     this.screen = new RoomScreen(store, deps)
     this.loop = new RoomLoop(deps.clock, {
-      step,
+      step: async () => {
+        const more = await step()
+        if (this.fault !== '') this.#recovered()
+        return more
+      },
       changed: () => deps.changed(),
       failed: (work, error) => this.#failed(work, error),
       stumbled: (error) => this.#stumbled(error),
@@ -120,11 +126,19 @@ export class RoomCore {
   }
 
   #stumbled(error: unknown): void {
-    this.waiting = error instanceof SottoError ? error.message : 'Something went wrong here.'
+    this.fault = error instanceof SottoError ? error.message : 'Something went wrong here.'
     this.deps.fault(error)
     this.deps.changed()
   }
+
+  #recovered(): void {
+    this.fault = ''
+    this.deps.changed()
+  }
 }
+
+/** The endpoint refuses what is of the newest epoch, or says outright that we are not in its list. */
+export const UNLISTED = 'The endpoint had lost this device’s place in the conversation.'
 
 const NO_CODEC: Codec = {
   keys: new Uint8Array(0),

@@ -13,6 +13,8 @@ export interface Situation {
   readonly over: boolean
   /** What the room waits for before it can be used, else empty. */
   readonly waiting: string
+  /** What went wrong on this device and is tried again, else empty. */
+  readonly fault: string
   /** Numbers of outbox entries that the endpoint has acknowledged. */
   readonly acked: { has(n: number): boolean }
   readonly crypto: string
@@ -128,15 +130,17 @@ export class RoomScreen {
   #waits(situation: Situation): string {
     if (this.#phase(situation).phase === 'alarm') return 'Waiting for your decision'
     if (!situation.online) return 'Waiting for the connection'
+    if (situation.fault !== '') return 'Waiting for this device'
     return situation.waiting === '' ? '' : `Waiting for ${this.#store.meta.peer || 'the room'}`
   }
 
-  #phase({ over, waiting }: Situation): Pick<RoomView, 'phase' | 'text'> {
+  #phase({ over, waiting, fault }: Situation): Pick<RoomView, 'phase' | 'text'> {
     const { meta, inGroup } = this.#store
     if (over) return { phase: 'gone', text: 'This conversation is over: it can only be read.' }
     if (meta.alarm !== null) return { phase: 'alarm', text: meta.alarm.text }
     if (meta.peer !== '' && this.#deps.trust.word(meta.peer) === 'changed')
       return { phase: 'alarm', text: `The key of ${meta.peer} has changed. Nothing is sent.` }
+    if (fault !== '') return { phase: 'repairing', text: `${fault} It is tried again by itself.` }
     if (meta.repair !== '')
       return { phase: 'repairing', text: `${meta.repair} Joining again. ${waiting}`.trim() }
     if (!inGroup || waiting !== '')

@@ -55,7 +55,7 @@ export class RoomSync {
 
   /** On its way into the group, with nothing known to be in the way. */
   get entering(): boolean {
-    return this.#core.waiting === '' && this.view().phase === 'joining'
+    return this.#core.waiting + this.#core.fault === '' && this.view().phase === 'joining'
   }
 
   // ── what comes in ──
@@ -281,9 +281,10 @@ export class RoomSync {
   }
 
   #situation(): Situation {
-    const { link, over, waiting, acked, loaded } = this.#core
+    const { link, over, waiting, fault, acked, loaded } = this.#core
     const online = link !== undefined
-    return { online, over, waiting, acked, crypto: loaded === undefined ? '' : describe(loaded) }
+    const crypto = loaded === undefined ? '' : describe(loaded)
+    return { online, over, waiting, fault, acked, crypto }
   }
 }
 
