@@ -36,6 +36,10 @@ export class RoomCore {
   gone = false
   /** A fetch is due whatever the known head says: an epoch has passed us by. */
   behind = false
+  /** Why the endpoint takes nothing from this device though it has the group's state; else empty. */
+  unlisted = ''
+  /** How often this device has joined anew for that since the endpoint last took a message. */
+  rejoined = 0
   /** Messages that could not be opened, or PROVEN once something could. */
   unreadable = 0
 
@@ -108,6 +112,7 @@ export class RoomCore {
     await this.commit({ ...change, group: null, pending: null, meta })
     // What is joined anew is checked as it is joined.
     this.unreadable = PROVEN
+    this.unlisted = ''
     this.merge.clear()
     this.behind = true
   }

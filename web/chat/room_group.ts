@@ -5,18 +5,28 @@ import { PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
 import { create, type Entered, enter, placed } from './room_enter.ts'
 import type { Then } from './room_loop.ts'
-import { newKeyLine, outlived } from './room_renewal.ts'
+import { SET_UP_ANEW } from './room_read.ts'
+import { newKeyLine, outlived, undecided } from './room_renewal.ts'
 import type { Change, Group, Pending } from './room_store.ts'
 import { RefusedError } from './rpc.ts'
 
 /** Without a Welcome for this long, the endpoint is asked again. */
 const WELCOME_MS = 15_000
+/** Joining anew because the endpoint has lost this device's place: twice as long after each time. */
+const REJOIN_MS = 1_000
+const MOST_REJOIN_MS = 300_000
+/** Joiners who come together lose to each other: a little later after each time, so long at most. */
+const LOST_MS = 50
 const NOTHING: Wish = { add: [], remove: [] }
 
 /** This device's place in the room's group, and the commits by which it changes who is in. */
 export class RoomGroup {
   readonly #core: RoomCore
   #wish = NOTHING
+  /** Not before this moment of the steady clock does this device join anew to be counted. */
+  #rejoinAt = 0
+  /** Commits of ours in a row that lost to others. */
+  #losses = 0
 
   constructor(core: RoomCore) {
     this.#core = core
@@ -55,12 +65,29 @@ export class RoomGroup {
     if (group !== null && info.generation !== null && info.generation > group.generation) {
       // What was said in the old group opens with its keys alone.
       if (!this.#core.caughtUp) return false
-      await this.#core.repair('The conversation was set up anew by another device.')
+      await this.#core.repair(SET_UP_ANEW)
       return true
     }
+    if (group !== null && pending === null && this.#core.unlisted !== '') return this.#rejoin()
     const lost = group === null && pending === null && info.joined && meta.repair === ''
     if (!lost || meta.cursor === null) return false
     await this.#core.repair('This device had lost its keys of this conversation.')
+    return true
+  }
+
+  /** Not in the endpoint's list, though nothing in the log says so: it takes nothing from us. */
+  async #rejoin(): Promise<boolean> {
+    const core = this.#core
+    if (!core.caughtUp || undecided(core) || outlived(core)) return false
+    const now = core.deps.clock.steady()
+    if (now < this.#rejoinAt) {
+      core.waiting = `${core.unlisted} It joins again soon.`
+      core.loop.later(this.#rejoinAt - now)
+      core.deps.changed()
+      return false
+    }
+    this.#rejoinAt = now + Math.min(REJOIN_MS * 2 ** core.rejoined++, MOST_REJOIN_MS)
+    await core.repair(core.unlisted)
     return true
   }
 
@@ -104,6 +131,7 @@ export class RoomGroup {
       if (core.info === info) core.loop.pause('enter', ms)
       return
     }
+    core.unlisted = ''
     // A commit of the old group has no place in a new one.
     await core.commit({ pending: null, ...this.#rejoined(entered.change) })
     // If this is lost, the same Welcome comes again and is found to be of no use.
@@ -181,6 +209,7 @@ export class RoomGroup {
     const core = this.#core
     core.merge.hear(place.seq)
     const { mls, keys } = await core.load()
+    this.#losses = 0
     if (core.store.pending !== pending || pending.kind !== 'join') return
     const group = {
       generation: pending.generation,
@@ -195,6 +224,7 @@ export class RoomGroup {
     const core = this.#core
     if (core.store.pending === pending) await core.commit({ pending: null })
     core.behind = true
-    if (refused.code !== 'stale_epoch') core.loop.pause('enter', PAUSE_MS)
+    const ms = refused.code === 'stale_epoch' ? LOST_MS * this.#losses++ : PAUSE_MS
+    core.loop.pause('enter', Math.min(ms, PAUSE_MS))
   }
 }

@@ -122,8 +122,7 @@ export class LogReader {
     const generation = generationOf(header.groupId)
     if (generation === undefined) return this.#rubbish(seq)
     if (generation < this.#group.generation) return this.#passed(mls)
-    if (generation > this.#group.generation)
-      return { kind: 'repair', cause: 'The conversation was set up anew by another device.' }
+    if (generation > this.#group.generation) return { kind: 'repair', cause: SET_UP_ANEW }
     if (this.#pending !== null && equal(mls, this.#pending.mls))
       return this.#ownCommit(this.#pending)
     if (header.contentType === 'application') {
@@ -275,6 +274,7 @@ const REORDERED: Alarm = {
 const DOUBTFUL =
   'This may have been sent already, before this device was put back to an older state. Ask whether it arrived, then send it again or discard it.'
 const ROLLED_BACK = 'What this device had stored was older than what it had sent.'
+export const SET_UP_ANEW = 'The conversation was set up anew by another device.'
 export const UNREADABLE = 'Several messages could not be opened on this device.'
 const REMOVED = 'This device was away for long and had left the conversation meanwhile.'
 

@@ -1,13 +1,16 @@
 import { type Bytes, equal, fromHex } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
-import { readMlsHeader } from '../protocol/mls_header.ts'
+import { type MlsHeader, readMlsHeader } from '../protocol/mls_header.ts'
 import type { OutboxEntry } from './outbox.ts'
-import { PATIENCE_MS, PAUSE_MS, type RoomCore } from './room_core.ts'
+import { PATIENCE_MS, PAUSE_MS, type RoomCore, UNLISTED } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
+import { groupIdOf } from './room_enter.ts'
 import type { RoomLog } from './room_log.ts'
 import type { Then } from './room_loop.ts'
 import { unconfirmedNotice } from './room_notices.ts'
+import { SET_UP_ANEW } from './room_read.ts'
 import { sealNext } from './room_seal.ts'
+import type { Group } from './room_store.ts'
 import { RefusedError } from './rpc.ts'
 
 /** Messages that may be on their way to the endpoint at once. */
@@ -26,6 +29,8 @@ export class RoomSender {
   #owedSince: number | undefined
   /** One at a time, after the endpoint has refused one that is to be sent again. */
   #careful = false
+  /** What the last one was sealed for that was refused as stale, and what the endpoint then said. */
+  #stale: (Pick<MlsHeader, 'groupId' | 'epoch'> & { generation: number }) | undefined
 
   constructor(core: RoomCore, log: RoomLog) {
     this.#core = core
@@ -36,6 +41,7 @@ export class RoomSender {
     this.#inFlight.clear()
     this.#owedSince = undefined
     this.#careful = false
+    this.#stale = undefined
   }
 
   /** Sends what is sealed and seals what comes next. True when it changed something. */
@@ -43,6 +49,7 @@ export class RoomSender {
     this.#doubt()
     const { store, acked } = this.#core
     const { outbox, group, meta } = store
+    if (this.#core.unlisted !== '') return false
     const unsealed: OutboxEntry[] = []
     for (const entry of outbox.entries) {
       if (entry.failed !== '' || acked.has(entry.n) || this.#inFlight.has(entry.n)) continue
@@ -53,7 +60,19 @@ export class RoomSender {
     }
     if (unsealed.length === 0 || group === null || meta.cursor === null) return false
     if (!this.#core.caughtUp || !this.#heard() || !this.#roomToSeal()) return false
+    if (this.#outOfStep(loaded, group)) return true
     await this.#core.commit(await sealNext(loaded, group, meta.cursor, unsealed))
+    return true
+  }
+
+  /** Refused for the very epoch in which the log ends: sealed again it would be refused again. */
+  #outOfStep({ mls }: Loaded, { generation, state }: Group): boolean {
+    const stale = this.#stale
+    const core = this.#core
+    const groupId = groupIdOf(core.store.id, generation)
+    if (stale?.epoch !== mls.epoch(state) || !equal(stale.groupId, groupId)) return false
+    core.unlisted = stale.generation > generation ? SET_UP_ANEW : UNLISTED
+    this.#stale = undefined
     return true
   }
 
@@ -118,6 +137,7 @@ export class RoomSender {
       return async () => {
         this.#answered(entry.n)
         core.merge.hear(place.seq)
+        core.rejoined = 0
         if (!core.store.outbox.has(entry.n)) return
         core.acked.set(entry.n, place)
         await this.#log.checkAcknowledged()
@@ -144,8 +164,10 @@ export class RoomSender {
     }
     const now = core.store.outbox.get(entry.n)
     if (now === undefined || now.sealed === null || !equal(now.sealed, mls)) return
-    if (refusal?.error === 'stale_epoch') await this.#sealAgain(entry.n)
-    else await core.store.outbox.update([{ ...now, failed: error.message }])
+    if (refusal?.error === 'stale_epoch') {
+      this.#stale = { ...readMlsHeader(mls), generation: refusal.generation ?? 0 }
+      await this.#sealAgain(entry.n)
+    } else await core.store.outbox.update([{ ...now, failed: error.message }])
   }
 
   /** As the endpoint never acknowledged them, these may be sealed for another epoch. */

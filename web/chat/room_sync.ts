@@ -3,7 +3,7 @@ import type { DeviceRef, Head, RoomInfo } from '../protocol/messages.ts'
 import type { LogEntry } from './merge.ts'
 import type { MessageId, RoomView, TimelineItem } from './model.ts'
 import type { OutboxEntry } from './outbox.ts'
-import { RoomCore } from './room_core.ts'
+import { RoomCore, UNLISTED } from './room_core.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
 import { RoomGroup } from './room_group.ts'
 import { RoomLog } from './room_log.ts'
@@ -86,6 +86,7 @@ export class RoomSync {
     const core = this.#core
     core.info = info
     core.waiting = ''
+    core.unlisted = core.store.inGroup && !info.joined ? UNLISTED : ''
     core.merge.hear(info.seq)
     core.loop.resume('enter')
     core.loop.poke()
