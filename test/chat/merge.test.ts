@@ -40,4 +40,17 @@ describe('casts and fetches', () => {
     assert.lengthOf(merge.take(0, 10_000), 1_001)
     assert.equal(merge.head, 4_999)
   })
+
+  it('never fill the room of what is to come with what the cursor has passed', () => {
+    const merge = new Merge()
+    for (let seq = 2; seq <= 1_001; seq++) merge.offer(entry(seq), 0)
+    // The device has come in anew, at the head of that time.
+    const cursor = 1_001
+    const next = Array.from({ length: 500 }, (_, i) => cursor + 1 + i)
+    for (const seq of next) merge.offer(entry(seq), cursor)
+    assert.deepEqual(
+      merge.take(cursor, 1_000).map(({ seq }) => seq),
+      next,
+    )
+  })
 })

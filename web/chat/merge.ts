@@ -32,6 +32,7 @@ export class Merge {
   offer(entry: LogEntry, cursor: number): void {
     this.hear(entry.seq)
     if (entry.seq <= cursor || this.#waiting.has(entry.seq)) return
+    if (this.#waiting.size >= MOST_WAITING) this.#forget(cursor)
     if (this.#waiting.size < MOST_WAITING || entry.seq === cursor + 1)
       this.#waiting.set(entry.seq, entry)
   }
@@ -46,6 +47,11 @@ export class Merge {
       this.#waiting.delete(seq)
     }
     return run
+  }
+
+  /** The cursor may pass entries that nobody took: by joining anew, or where none are kept. */
+  #forget(cursor: number): void {
+    for (const seq of this.#waiting.keys()) if (seq <= cursor) this.#waiting.delete(seq)
   }
 
   /** Whether the entry after `cursor` is here. */
