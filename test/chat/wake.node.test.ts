@@ -1,16 +1,17 @@
+import { type Clock, systemClock } from '../../web/chat/clock.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { JumpingClock } from '../support/jumping_clock.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
-describe('a tab that nobody has looked at while there was no network', () => {
-  let stand: Stand
-  before(async () => {
-    stand = await Stand.start()
-  })
-  after(() => stand.close())
+let stand: Stand
+before(async () => {
+  stand = await Stand.start()
+})
+after(() => stand.close())
 
+describe('a tab that nobody has looked at while there was no network', () => {
   it('tries as often as at first from the moment it is looked at', async () => {
     const clock = new JumpingClock()
     const dial = () => Promise.reject(new SottoError('unavailable', 'The relay can’t be reached.'))
@@ -64,5 +65,45 @@ describe('a tab that is open for days', () => {
     } finally {
       await stand.close()
     }
+  })
+})
+
+describe('a tab that is looked at', () => {
+  it('again and again keeps its connection: it asks once whether the other side is there', async () => {
+    const { chat } = await stand.peer('bob')
+    chat.connect()
+    await inLobby(chat)
+    const phases = new Set<string>()
+    chat.addEventListener('change', () => phases.add(chat.state.connection.phase))
+    for (let i = 0; i < 20; i++) chat.wake()
+    // Answered after all that went before it.
+    await chat.send(lobbyOf(chat), 'still here')
+    await shown(chat, lobbyOf(chat), 1)
+    assert.deepEqual([...phases], ['online'])
+  })
+
+  it('and has said goodbye waits for nothing any more', async () => {
+    const waits = new Set<() => void>()
+    const clock: Clock = {
+      ...systemClock,
+      after(ms, work) {
+        const wait = () => {
+          waits.delete(wait)
+          work()
+        }
+        waits.add(wait)
+        const cancel = systemClock.after(ms, wait)
+        return () => {
+          waits.delete(wait)
+          cancel()
+        }
+      },
+    }
+    const { chat } = await stand.peer('carol', { clock })
+    chat.connect()
+    await inLobby(chat)
+    chat.wake()
+    await chat.disconnect()
+    assert.equal(waits.size, 0)
   })
 })

@@ -53,6 +53,9 @@ export class Connection {
   #end: End | undefined
   #heardAt: number
   #stopTicking: () => void = () => undefined
+  /** While an answer to a probe is waited for. */
+  #stopProbing: (() => void) | undefined
+  #probeAgain = false
   /** It is over on our word alone: nothing is waited for any more. */
   readonly #gone = Promise.withResolvers<End>()
 
@@ -95,13 +98,23 @@ export class Connection {
     await this.ended
   }
 
-  /** The network may have changed: makes sure that the other side is still there. */
+  /**
+   * The network may have changed: makes sure that the other side is still there. One such question
+   * is open at a time, for its answers are limited; who asks meanwhile is asked for after it.
+   */
   probe(): void {
     if (this.#end !== undefined) return
+    if (this.#stopProbing !== undefined) {
+      this.#probeAgain = true
+      return
+    }
     const asked = this.#clock.steady()
     this.#session.ping().catch(() => undefined)
-    this.#clock.after(PROBE_MS, () => {
+    this.#stopProbing = this.#clock.after(PROBE_MS, () => {
+      this.#stopProbing = undefined
       if (this.#heardAt < asked) this.#gone.resolve(SILENT)
+      else if (this.#probeAgain) this.probe()
+      this.#probeAgain = false
     })
   }
 
@@ -171,6 +184,7 @@ export class Connection {
   #over(end: End): End {
     this.#end = end
     this.#stopTicking()
+    this.#stopProbing?.()
     this.#transport.close()
     this.#rpc.end(new SottoError('closed', 'The connection ended before the answer came.'))
     return end
