@@ -28,6 +28,13 @@ async function append(history: History, storage: MemoryStorage, list: StoredItem
 }
 
 describe('a room’s history on the device', () => {
+  it('recognises the last thousands when they come again, and keeps no endless list', async () => {
+    const history = await History.open(new MemoryStorage(), vault, 'r')
+    for (let n = 0; n < 10_000; n += 1_000) history.remember(items(n, n + 1_000))
+    assert.isTrue(items(6_000, 10_000).every((one) => history.has(one) && history.hasId(one.id)))
+    assert.isFalse(items(0, 5_000).some((one) => history.has(one) || history.hasId(one.id)))
+  })
+
   it('gives back what was appended, over segments and after it was opened again', async () => {
     const storage = new MemoryStorage()
     const history = await History.open(storage, vault, 'r')

@@ -45,6 +45,18 @@ describe('the outbox', () => {
     assert.deepEqual(again.find(id(1))?.sealed, id(9))
   })
 
+  it('finds an entry by the id that it has now, and by no other', async () => {
+    const outbox = await Outbox.open(new MemoryStorage(), vault, 'r')
+    const first = await outbox.add(id(1), 'one', 1)
+    await outbox.add(id(2), 'two', 2)
+    await outbox.update([{ ...first, msgId: id(3) }])
+    assert.isUndefined(outbox.find(id(1)))
+    assert.equal(outbox.find(id(3))?.text, 'one')
+    assert.equal(outbox.find(id(2))?.text, 'two')
+    await outbox.remove(first)
+    assert.isUndefined(outbox.find(id(3)))
+  })
+
   it('loses nothing that is added while another entry leaves', async () => {
     const storage = new MemoryStorage()
     const outbox = await Outbox.open(storage, vault, 'r')

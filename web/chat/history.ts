@@ -21,6 +21,8 @@ export type StoredItem =
 
 /** Items of one segment. A new message rewrites the last segment only. */
 export const SEGMENT = 256
+/** Messages that are recognised when they come again. Older repetitions MLS itself refuses. */
+const MOST_KNOWN = 4_096
 /** Segments that are kept open in memory. */
 const MOST_OPEN = 64
 
@@ -89,7 +91,7 @@ export class History {
     return segment?.at(-1)
   }
 
-  /** Whether this message is among the last few hundred (older repetitions MLS itself refuses). */
+  /** Whether this message is among the last few thousand of this session and the one before. */
   has(item: StoredItem): boolean {
     return this.#seen.has(seenKey(item))
   }
@@ -168,8 +170,8 @@ export class History {
   /** Recognises these from now on when they come again, whether they are kept or not. */
   remember(items: readonly StoredItem[]): void {
     for (const item of items) {
-      this.#seen.add(seenKey(item))
-      this.#ids.add(item.id)
+      addTo(this.#seen, seenKey(item))
+      addTo(this.#ids, item.id)
     }
   }
 
@@ -220,6 +222,13 @@ export class History {
       if (n !== newest && n !== segment) this.#open.delete(n)
     }
   }
+}
+
+/** The newest stay. */
+function addTo(known: Set<string>, key: string): void {
+  known.add(key)
+  const [oldest = ''] = known
+  if (known.size > MOST_KNOWN) known.delete(oldest)
 }
 
 function texts(segment: readonly StoredItem[]): (string | undefined)[] {

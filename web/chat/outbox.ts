@@ -30,6 +30,8 @@ export class Outbox {
   readonly #prefix: string
   /** By number, in order: a new one has the highest. */
   readonly #entries: Map<number, OutboxEntry>
+  /** Numbers by hex message id: every message of the log is looked for here. */
+  readonly #numbers = new Map<string, number>()
   #list: readonly OutboxEntry[] | undefined
   #next: number
   /** Changes of the list wait for one another, as their writes do. */
@@ -39,7 +41,8 @@ export class Outbox {
     this.#storage = storage
     this.#vault = vault
     this.#prefix = prefix(room)
-    this.#entries = new Map(entries.map((entry) => [entry.n, entry]))
+    this.#entries = new Map()
+    this.#adopt(entries, [])
     this.#next = (entries.at(-1)?.n ?? -1) + 1
   }
 
@@ -69,8 +72,7 @@ export class Outbox {
   }
 
   find(msgId: Uint8Array): OutboxEntry | undefined {
-    const id = hex(msgId)
-    return this.entries.find((entry) => hex(entry.msgId) === id)
+    return this.#entries.get(this.#numbers.get(hex(msgId)) ?? -1)
   }
 
   /** Resolves when the message is safely stored. */
@@ -107,7 +109,15 @@ export class Outbox {
   }
 
   #adopt(replaced: readonly OutboxEntry[], removed: readonly OutboxEntry[]): void {
-    for (const entry of replaced) this.#entries.set(entry.n, entry)
+    for (const { n } of [...replaced, ...removed]) {
+      const before = this.#entries.get(n)
+      // Whoever tries again takes a new id.
+      if (before !== undefined) this.#numbers.delete(hex(before.msgId))
+    }
+    for (const entry of replaced) {
+      this.#entries.set(entry.n, entry)
+      this.#numbers.set(hex(entry.msgId), entry.n)
+    }
     for (const { n } of removed) this.#entries.delete(n)
     this.#list = undefined
   }
