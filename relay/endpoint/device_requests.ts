@@ -47,7 +47,7 @@ export class DeviceRequests {
       reply: { stock },
       done: () => {
         // Now this device can be added to the private rooms that it is not in yet.
-        for (const { room } of store.roomsOf(peer.skeleton)) reconciler.consider(room)
+        for (const { room } of store.roomsOf(peer.skeleton)) reconciler.committed(room)
       },
     }
   }

@@ -62,7 +62,7 @@ export class Reconciler {
     }
   }
 
-  /** The room's group was changed by a commit: the difference is computed afresh. */
+  /** The room's group was changed by a commit, or who was to come in now can: all begins afresh. */
   committed(room: Bytes): void {
     this.#end(hex(room))
     this.consider(room)

@@ -86,7 +86,10 @@ export interface Store {
   entries(room: Bytes, after: number, most: number, mostBytes: number): readonly Entry[]
 
   // ── key packages and Welcomes ──
-  /** Durable. Packages that are there already are left out; the newest 100 are kept. */
+  /**
+   * Durable. With a last resort they replace all that were there; without, they are added, those
+   * left out that are there already, and the newest 100 are kept.
+   */
   addKeyPackages(
     owner: GroupDevice,
     packages: readonly Bytes[],

@@ -80,6 +80,8 @@ export function addKeyPackages(
 ): void {
   const { tables } = records
   const device = records.sender(owner).id as number
+  // A last resort comes with a stock of its own: what was there before is of no use any more.
+  if (lastResort !== undefined) tables.delete('key_package', 'WHERE device = ?', device)
   for (const one of packages) {
     const same = 'SELECT id FROM key_package WHERE device = ? AND last_resort = 0 AND package = ?'
     if (tables.query(same, device, one).length > 0) continue
@@ -89,7 +91,6 @@ export function addKeyPackages(
     ORDER BY id DESC LIMIT -1 OFFSET ${MOST_KEY_PACKAGES})`
   tables.delete('key_package', beyond, device)
   if (lastResort === undefined) return
-  tables.delete('key_package', 'WHERE device = ? AND last_resort = 1', device)
   tables.add('key_package', { id: null, device, package: lastResort, last_resort: 1 })
 }
 

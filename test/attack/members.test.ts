@@ -492,6 +492,13 @@ describe('key packages that the server hands out (E2)', () => {
     await fails('bad_member', () => change(ann, { add: [asked] }, later))
   })
 
+  it('are taken from a device whose clock is two days ahead', async () => {
+    const { ann, bob } = await annAlone()
+    const [pair] = await makeKeyPackages(bob, 1, NOW + 2 * DAY)
+    const { added } = await change(ann, { add: pair ? [adding(bob, pair)] : [] }, TRUST)
+    assert.lengthOf(added, 1)
+  })
+
   it('are not taken when their binding is about to end', async () => {
     const { ann } = await annAlone()
     const old = await device('bob', 1, { now: NOW - 341 * DAY })

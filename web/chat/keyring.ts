@@ -7,14 +7,25 @@ import type { Link, Loaded, Mls } from './room_deps.ts'
 
 /** Key packages that the endpoint should have of this device, so that others can add it. */
 const STOCK = 16
-/** It is filled up again when fewer than these are left. */
+/** A new one is published when fewer than these are left. */
 const LOW = 6
+const DAY_MS = 86_400_000
+/** … and well before its packages end: they are good for 90 days. */
+const FRESH_MS = 60 * DAY_MS
+/** Private halves of earlier stocks are kept for Welcomes that are still on their way. */
+const KEPT_MS = 90 * DAY_MS
+const KEPT_STOCKS = 4
 
 const KEYS = 'mls'
 const PACKAGE = 'kp/'
+/** When the stock was made that the endpoint has for sure. */
+const PUBLISHED = 'stock'
 
-/** A key package of ours whose private half is stored here; `last` is the one used over again. */
-export type StoredPackage = KeyPackagePair & { readonly last: boolean }
+/**
+ * A key package of ours whose private half is stored here. `last` is the one used over again, `at`
+ * (milliseconds since 1970) names the stock that it was made with.
+ */
+export type StoredPackage = KeyPackagePair & { readonly last: boolean; readonly at: number }
 
 /**
  * This device's keys for rooms, loaded (with the whole of MLS) when they are first needed, and its
@@ -92,16 +103,27 @@ export class Keyring {
 
   /** All key packages that a Welcome may be for, by storage key. */
   async packages(): Promise<ReadonlyMap<string, StoredPackage>> {
+    return (await this.#packages()).whole
+  }
+
+  /** What can be read, and the storage keys of what is damaged. */
+  async #packages(): Promise<{ whole: Map<string, StoredPackage>; damaged: string[] }> {
     const { storage, vault } = this.#profile
     const keys = await storage.keys(PACKAGE)
     const sealed = await storage.readMany(keys)
-    const opened = await Promise.all(keys.map((key, i) => vault.open(key, sealed[i])))
-    return new Map(keys.map((key, i) => [key, opened[i] as StoredPackage]))
+    const whole = new Map<string, StoredPackage>()
+    const damaged: string[] = []
+    for (const [i, key] of keys.entries()) {
+      const pair = await vault.open(key, sealed[i]).catch(() => undefined)
+      if (pair === undefined) damaged.push(key)
+      else whole.set(key, pair as StoredPackage)
+    }
+    return { whole, damaged }
   }
 
   /**
-   * Fills up the endpoint's stock when it is low. The private halves are stored before the public
-   * ones leave.
+   * Publishes a new stock when the endpoint's is low, or has aged, or is not the one whose private
+   * halves are here. Those are stored before the public ones leave.
    */
   restock(link: Link, host: Bytes, stock: number, hasLast: boolean): Promise<void> {
     this.#stocking = this.#stocking
@@ -111,28 +133,57 @@ export class Keyring {
   }
 
   async #restock(link: Link, host: Bytes, stock: number, hasLast: boolean): Promise<void> {
-    const { mls, keys } = await this.loaded(host)
-    const known = await this.packages()
-    const needsLast = !hasLast || ![...known.values()].some(({ last }) => last)
-    // A stock that we hold no private halves of was made with keys that are gone.
-    const missing = known.size === 0 ? STOCK : stock < LOW ? STOCK - stock : 0
-    if (missing === 0 && !needsLast) return
-    const made = await mls.makeKeyPackages(keys, missing + 1, this.#clock.now())
-    const packages = made.slice(0, missing)
-    const last = needsLast ? made[missing] : undefined
-    const changes = new Map<string, unknown>()
-    for (const pair of last === undefined ? packages : [...packages, last])
-      await this.#stage({ ...pair, last: pair === last }, changes)
-    await this.#profile.storage.write(changes)
-    await link.ask({
-      op: 'publish_key_packages',
-      packages: packages.map((pair) => pair.package),
-      ...(last && { lastResort: last.package }),
+    const { storage } = this.#profile
+    const now = this.#clock.now()
+    const { whole, damaged } = await this.#packages()
+    const published = await storage.read(PUBLISHED)
+    const made = [...new Set([...whole.values()].map(({ at }) => at))].sort((a, b) => b - a)
+    const kept = made.filter((at, i) => {
+      return i === 0 || at === published || (i < KEPT_STOCKS && now - at < KEPT_MS)
     })
+    await this.#tidy(whole, damaged, kept)
+    const newest = [...whole.values()].filter(({ at }) => at === made[0])
+    const age = now - (made[0] ?? 0)
+    // What a clock that was ahead has made may not be good yet.
+    const fresh = age < FRESH_MS && age > -DAY_MS
+    const sound = damaged.length === 0 && newest.some(({ last }) => last) && newest.length > stock
+    const known = published === made[0]
+    if (fresh && sound && known && hasLast && stock >= LOW) return
+    // What nobody has confirmed goes again as it is: the endpoint may have it.
+    await this.#publish(link, fresh && sound && !known ? newest : await this.#makeStock(host, now))
   }
 
-  async #stage(pair: StoredPackage, changes: Map<string, unknown>): Promise<void> {
-    const key = PACKAGE + hex(crypto.getRandomValues(new Uint8Array(8)))
-    changes.set(key, await this.#profile.vault.seal(key, pair))
+  async #publish(link: Link, stock: readonly StoredPackage[]): Promise<void> {
+    const packages = stock.filter(({ last }) => !last).map((pair) => pair.package)
+    const last = stock.find((pair) => pair.last)
+    if (last === undefined) return
+    await link.ask({ op: 'publish_key_packages', packages, lastResort: last.package })
+    await this.#profile.storage.write(new Map([[PUBLISHED, last.at]]))
+  }
+
+  async #makeStock(host: Bytes, now: number): Promise<StoredPackage[]> {
+    const { storage, vault } = this.#profile
+    const { mls, keys } = await this.loaded(host)
+    const pairs = await mls.makeKeyPackages(keys, STOCK + 1, now)
+    const stock = pairs.map((pair, i) => ({ ...pair, last: i === STOCK, at: now }))
+    const changes = new Map<string, unknown>()
+    for (const pair of stock) {
+      const key = PACKAGE + hex(crypto.getRandomValues(new Uint8Array(8)))
+      changes.set(key, await vault.seal(key, pair))
+    }
+    await storage.write(changes)
+    return stock
+  }
+
+  /** Deletes what no Welcome can be for any more, and what can't be read. */
+  async #tidy(
+    whole: ReadonlyMap<string, StoredPackage>,
+    damaged: readonly string[],
+    kept: readonly number[],
+  ): Promise<void> {
+    const old = [...whole].filter(([, { at }]) => !kept.includes(at)).map(([key]) => key)
+    const gone = [...damaged, ...old]
+    if (gone.length > 0)
+      await this.#profile.storage.write(new Map(gone.map((key) => [key, undefined])))
   }
 }

@@ -2,8 +2,16 @@
  * Everything of the protocol that needs the MLS library, behind one door: chat imports this file
  * dynamically, so that the page loads it after the first paint.
  */
+export { Expired } from '../protocol/mls_credential.ts'
 export { cryptoInUse, mlsSuite } from '../protocol/mls_provider.ts'
-export { change, createRoom, joinExternal, type Pending, seal } from '../protocol/room.ts'
+export {
+  type Addition,
+  change,
+  createRoom,
+  joinExternal,
+  type Pending,
+  seal,
+} from '../protocol/room.ts'
 export {
   type DeviceKeys,
   decodeDeviceKeys,

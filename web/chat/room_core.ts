@@ -28,8 +28,8 @@ export class RoomCore {
   /** The log's end when this session subscribed; undefined before that. */
   head: Head | undefined
   loaded: Loaded | undefined
-  /** What the room waits for, for people; else empty. */
-  waiting = ''
+  /** Why the other person of a private room can't be let in, for people; else empty. */
+  shut = ''
   /** What went wrong on this device, for people, until the next turn that comes through; else empty. */
   fault = ''
   /** It is no longer ours: nothing more will come. */
@@ -42,6 +42,7 @@ export class RoomCore {
   rejoined = 0
   /** Messages that could not be opened, or PROVEN once something could. */
   unreadable = 0
+  #waiting = ''
 
   constructor(store: RoomStore, deps: RoomDeps, step: LoopHandlers['step']) {
     this.store = store
@@ -57,6 +58,17 @@ export class RoomCore {
       failed: (work, error) => this.#failed(work, error),
       stumbled: (error) => this.#stumbled(error),
     })
+  }
+
+  /** What the room waits for, for people; else empty. */
+  get waiting(): string {
+    return this.#waiting
+  }
+
+  set waiting(text: string) {
+    if (text === this.#waiting) return
+    this.#waiting = text
+    this.deps.changed()
   }
 
   /** The last place of the log that was read. */

@@ -1,13 +1,14 @@
 import { type Bytes, equal, fromHex } from '../protocol/bytes.ts'
+import { SottoError } from '../protocol/errors.ts'
 import type { DeviceRef, RoomInfo } from '../protocol/messages.ts'
-import { proposeChange, type Wish } from './room_change.ts'
+import { type Proposal, proposeChange, type Wish } from './room_change.ts'
 import { PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
 import { create, type Entered, enter, placed } from './room_enter.ts'
 import type { Then } from './room_loop.ts'
 import { SET_UP_ANEW } from './room_read.ts'
 import { newKeyLine, outlived, undecided } from './room_renewal.ts'
-import type { Change, Group, Pending } from './room_store.ts'
+import type { Change, Pending } from './room_store.ts'
 import { RefusedError } from './rpc.ts'
 
 /** Without a Welcome for this long, the endpoint is asked again. */
@@ -17,6 +18,8 @@ const REJOIN_MS = 1_000
 const MOST_REJOIN_MS = 300_000
 /** Joiners who come together lose to each other: a little later after each time, so long at most. */
 const LOST_MS = 50
+const AWAY_TOO_LONG = 'has been away for too long to be written to.'
+const KEPT_HERE = 'What you write is kept here, and goes out when'
 const NOTHING: Wish = { add: [], remove: [] }
 
 /** This device's place in the room's group, and the commits by which it changes who is in. */
@@ -83,7 +86,6 @@ export class RoomGroup {
     if (now < this.#rejoinAt) {
       core.waiting = `${core.unlisted} It joins again soon.`
       core.loop.later(this.#rejoinAt - now)
-      core.deps.changed()
       return false
     }
     this.#rejoinAt = now + Math.min(REJOIN_MS * 2 ** core.rejoined++, MOST_REJOIN_MS)
@@ -164,23 +166,37 @@ export class RoomGroup {
   /** Makes the commit that is wished for, once everything that came before has been read. */
   change(link: Link, loaded: Loaded): void {
     const { caughtUp, store, deps, loop } = this.#core
+    const { group, pending } = store
     const wish = this.#wish
-    if (!caughtUp || store.pending !== null || wish.add.length + wish.remove.length === 0) return
+    if (!caughtUp || group === null || pending !== null) return
+    if (wish.add.length + wish.remove.length === 0) return
     loop.ask('change', async () => {
-      const found = await proposeChange(link, deps, wish)
-      return () => this.#propose(wish, (group) => found(loaded, group))
+      const proposal = await proposeChange(link, deps, loaded, group, wish)
+      return () => this.#propose(wish, proposal, loaded)
     })
   }
 
-  async #propose(wish: Wish, make: (group: Group) => Promise<Pending | undefined>): Promise<void> {
-    const { group, pending } = this.#core.store
+  async #propose(wish: Wish, { make, shut }: Proposal, { mls }: Loaded): Promise<void> {
+    const core = this.#core
+    const { group, pending, meta } = core.store
+    const { peer } = meta
+    const why = shut.get(peer)
+    const away = why instanceof mls.Expired ? `${peer} ${AWAY_TOO_LONG}` : why?.message
+    if (wish.add.some(({ user }) => user === peer))
+      core.shut = away === undefined ? '' : `${away} ${KEPT_HERE} ${peer} comes back.`
     if (group === null || pending !== null) return
-    const made = await make(group)
+    const made = await make(group).catch((error) => this.#unfit(error))
     if (this.#wish === wish) this.#wish = NOTHING
     if (made === undefined) return
     await this.#core.commit({ pending: made })
     // Also of what was asked for while this was written.
     this.#underWay(made)
+  }
+
+  /** No fault of this device: the group has moved on meanwhile. The endpoint asks again. */
+  #unfit(error: unknown): undefined {
+    if (!(error instanceof SottoError) || error.code === 'unavailable') throw error
+    this.#core.deps.fault(error)
   }
 
   /** Sends a commit whose fate is not known, the same bytes each time. */

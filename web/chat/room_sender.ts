@@ -89,7 +89,7 @@ export class RoomSender {
     const { peer, readers } = core.store.meta
     if (peer === '') return true
     const there = readers.some(({ user }) => user === peer)
-    core.waiting = there ? '' : `Waiting for a device of ${peer} to come in.`
+    core.waiting = there ? '' : core.shut || `Waiting for a device of ${peer} to come in.`
     return there
   }
 

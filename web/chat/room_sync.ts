@@ -282,7 +282,9 @@ export class RoomSync {
   }
 
   #situation(): Situation {
-    const { link, over, waiting, fault, acked, loaded } = this.#core
+    const { link, over, shut, fault, acked, loaded, store } = this.#core
+    const { peer, readers } = store.meta
+    const waiting = this.#core.waiting || (readers.some(({ user }) => user === peer) ? '' : shut)
     const online = link !== undefined
     const crypto = loaded === undefined ? '' : describe(loaded)
     return { online, over, waiting, fault, acked, crypto }

@@ -125,12 +125,19 @@ export function checkValidity(
   if (seconds + CLOCKS_APART < notBefore)
     throw badMember(`A device of ${user} is confirmed for the future only. Is the clock right?`)
   if (seconds > notAfter)
-    throw badMember(`The confirmation of a device of ${user} has expired. Is the clock right?`)
+    throw new Expired(`The confirmation of a device of ${user} has expired. Is the clock right?`)
 }
 
 /** Whether less than RENEW_DAYS are left of it. */
 export function endsSoon({ notAfter }: Pick<Binding, 'notAfter'>, now: number): boolean {
   return now / 1000 > notAfter - RENEW_DAYS * DAY
+}
+
+/** What lets a device in was once good: when it is here again, it brings what is. */
+export class Expired extends SottoError {
+  constructor(text: string) {
+    super('bad_member', text)
+  }
 }
 
 export function badMember(text: string, cause?: unknown): SottoError {

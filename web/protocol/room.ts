@@ -12,7 +12,7 @@ import { emptyPskIndex } from 'ts-mls/pskIndex.js'
 import { type Bytes, EMPTY, equal } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { DeviceRef } from './messages.ts'
-import { type Binding, badMember, endsSoon } from './mls_credential.ts'
+import { type Binding, badMember, Expired, endsSoon } from './mls_credential.ts'
 import { MAX_MLS } from './mls_header.ts'
 import { checkAllowed, type Policy, policyExtension } from './mls_policy.ts'
 import {
@@ -229,7 +229,7 @@ async function makePlan(
     if (!isDevice(addition, binding))
       throw badMember(`For a device of ${addition.user} the server gave the keys of another.`)
     if (endsSoon(binding, now))
-      throw badMember(`A device of ${binding.user} has to renew its keys.`)
+      throw new Expired(`A device of ${binding.user} has to renew its keys.`)
     const before = state.roster.find((member) => isSameDevice(member.binding, binding))
     if (before && isMe(state, before.leaf)) throw badMember('This device is in the room already.')
     if (before && !removed.includes(before)) removed.push(before)

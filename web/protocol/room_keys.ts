@@ -5,14 +5,13 @@ import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls/message.js'
 import { type Bytes, concat, lp16, Reader, u8 } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { Signer } from './identity.ts'
-import { type Binding, endsSoon, makeBinding, readBinding } from './mls_credential.ts'
+import { type Binding, CLOCKS_APART, endsSoon, makeBinding, readBinding } from './mls_credential.ts'
 import { POLICY_EXTENSION } from './mls_policy.ts'
 import { SUITE_NAME, type Suite } from './mls_provider.ts'
 import { SEED_SIZE } from './mls_xwing.ts'
 
 const KEYS_VERSION = 1
 const DAY = 86_400
-const CLOCK_SKEW = 3600
 /** A key package can be used for so many days at most. */
 export const KEY_PACKAGE_DAYS = 90
 /** The longest key package, as the endpoint takes them. */
@@ -89,11 +88,13 @@ export async function makeKeyPackages(
 
 export function makeKeyPackage({ suite, binding, signKey }: DeviceKeys, now: number) {
   const seconds = Math.floor(now / 1000)
+  // Clocks may be days apart, and whoever adds the device is not lenient.
+  const notBefore = Math.max(0, seconds - CLOCKS_APART)
   const notAfter = Math.min(seconds + KEY_PACKAGE_DAYS * DAY, binding.notAfter)
   return generateKeyPackageWithKey(
     { credentialType: 'basic', identity: binding.encoded },
     leafCapabilities(),
-    { notBefore: BigInt(Math.max(0, seconds - CLOCK_SKEW)), notAfter: BigInt(notAfter) },
+    { notBefore: BigInt(notBefore), notAfter: BigInt(notAfter) },
     [],
     { signKey, publicKey: binding.signatureKey },
     suite,

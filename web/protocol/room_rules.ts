@@ -14,7 +14,7 @@ import type {
 import { type Bytes, equal, hex } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { DeviceRef } from './messages.ts'
-import { type Binding, badMember, CLOCKS_APART, verifyBinding } from './mls_credential.ts'
+import { type Binding, badMember, Expired, verifyBinding } from './mls_credential.ts'
 import { KEPT_EPOCHS } from './mls_header.ts'
 import { checkAllowed, type Policy } from './mls_policy.ts'
 import { leafCapabilities } from './room_keys.ts'
@@ -151,8 +151,8 @@ export function checkPackage({ leafNode, cipherSuite }: KeyPackage, now: number)
   if (cipherSuite !== leafCapabilities().ciphersuites[0])
     throw badMember('The keys of a device are for other cryptography.')
   if (leafNode.lifetime.notAfter < seconds)
-    throw badMember('The keys by which a device is added have expired.')
-  if (leafNode.lifetime.notBefore > seconds + BigInt(CLOCKS_APART))
+    throw new Expired('The keys by which a device is added have expired.')
+  if (leafNode.lifetime.notBefore > seconds)
     throw badMember('The keys by which a device is added are for the future only.')
 }
 
