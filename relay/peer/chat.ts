@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Chat } from '../../web/chat/chat.ts'
 import type { ChatState, Notice, RoomView, TimelineItem } from '../../web/chat/model.ts'
 import type { Profile } from '../../web/chat/profile.ts'
@@ -24,12 +25,15 @@ export interface ChatCommand {
   readonly dataDir: string
   readonly input: NodeJS.ReadableStream
   readonly output: NodeJS.WritableStream
+  /** Milliseconds that what waits at the end of the input gets without any progress: 15 s. */
+  readonly patience?: number
 }
 
 /** Old messages that are shown at the start. */
 const LOOK_BACK = 20
-/** At the end of a piped input, what is still on its way gets this long. */
-const DELIVERY_MS = 15_000
+const PATIENCE_MS = 15_000
+/** Obeyed at once; all other lines wait for the lobby, before which one may be a password. */
+const AT_ONCE = /^\/(?:choose|help|quit)\b/
 
 const HELP = `Type a line to send it to the lobby.
 /pm <user> <message>  a private message
@@ -53,10 +57,10 @@ export async function runChat(command: ChatCommand): Promise<number> {
     terminal.close()
     return 1
   }
-  const { host, address = host, port, pin } = command
+  const { host, address = host, port, pin, patience = PATIENCE_MS } = command
   const dial = dialTcp(address, port)
   const chat = new Chat({ profile, dial, host, pin, primitives: nodePrimitives })
-  const talk = new Talk(chat, terminal)
+  const talk = new Talk(chat, terminal, patience)
   try {
     return await talk.run()
   } finally {
@@ -70,6 +74,7 @@ export async function runChat(command: ChatCommand): Promise<number> {
 class Talk {
   readonly #chat: Chat
   readonly #terminal: Terminal
+  readonly #patience: number
   /** How much of each room's timeline has been printed. */
   readonly #printed = new Map<string, number>()
   readonly #printing = new Map<string, Promise<void>>()
@@ -77,35 +82,74 @@ class Talk {
   #connection = ''
   #notices = new Set<string>()
   #admitting = false
+  /** The endpoint asks for passwords, and the input is at its end. */
+  readonly #unanswered = Promise.withResolvers<void>()
 
-  constructor(chat: Chat, terminal: Terminal) {
+  constructor(chat: Chat, terminal: Terminal, patience: number) {
     this.#chat = chat
     this.#terminal = terminal
+    this.#patience = patience
   }
 
   async run(): Promise<number> {
-    this.#chat.addEventListener('change', () => this.#show(this.#chat.state))
-    const interrupted = new Promise<'quit'>((resolve) => {
-      this.#terminal.onInterrupt(() => resolve('quit'))
+    this.#chat.addEventListener('change', () => {
+      this.#show(this.#chat.state)
+      this.#terminal.look()
+    })
+    const interrupted = new Promise<number>((resolve) => {
+      this.#terminal.onInterrupt(() => resolve(0))
     })
     await this.#chat.ready
     this.#chat.connect()
-    for (;;) {
-      const line = await Promise.race([this.#next(), interrupted])
-      if (line === undefined) return this.#delivered()
-      if (line === 'quit') return 0
-      await line().catch((error) => this.#terminal.print(said(error)))
+    const done = new AbortController()
+    try {
+      return await Promise.race([this.#obeyAll(), interrupted, this.#hopeless(done.signal)])
+    } finally {
+      done.abort()
     }
   }
 
-  /** What the next line asks for. Lines wait until there is a lobby to send them to. */
-  async #next(): Promise<(() => Promise<void>) | 'quit' | undefined> {
-    if (!(await this.#until(ready))) return undefined
-    const line = await this.#terminal.line()
-    if (line === undefined) return undefined
-    const [, name, rest = ''] = /^\/(\w+)\s*(.*)$/s.exec(line) ?? []
-    if (name === 'quit') return 'quit'
-    return () => this.#obey(name, name === undefined ? line : rest)
+  /** Resolves to the exit code at `/quit`, or when the input is at its end and all is sent. */
+  async #obeyAll(): Promise<number> {
+    const takes = (line: string) => ready(this.#chat.state) || AT_ONCE.test(line)
+    for (;;) {
+      const line = await this.#terminal.line(takes)
+      if (line === undefined) break
+      const [, name, rest = ''] = /^\/(\w+)\s*(.*)$/s.exec(line.text) ?? []
+      if (name !== 'quit')
+        await this.#obey(name, name === undefined ? line.text : rest).catch((error) =>
+          this.#terminal.print(said(error)),
+        )
+      else if (line.before === 0) return 0
+      else {
+        this.#terminal.print('* Waiting to send what you typed before. Ctrl+C leaves at once.')
+        this.#terminal.stopAfter(line.before)
+      }
+    }
+    await this.#until((state) => ready(state) && unsent(state) === 0)
+    await Promise.all(this.#printing.values())
+    return 0
+  }
+
+  /**
+   * Resolves to 1 when the input is at its end and what waits can't be sent: nobody is left to
+   * answer a question, or it has got no less for long. Rejects when `signal` says that it is over.
+   */
+  async #hopeless(signal: AbortSignal): Promise<number> {
+    await this.#terminal.ended
+    const stopped = this.#until(({ connection }) => connection.phase === 'stopped')
+    const stuck = Promise.race([stopped, this.#unanswered.promise]).then(() => true)
+    const left = () => this.#terminal.left + unsent(this.#chat.state)
+    for (let before = Number.POSITIVE_INFINITY, now = left(); now < before; now = left()) {
+      before = now
+      if (await Promise.race([stuck, wait(this.#patience, false, { signal })])) break
+    }
+    const lines = this.#terminal.left
+    if (lines > 0)
+      this.#terminal.print(`* The lobby can’t be entered. Not sent: ${lines} of your lines.`)
+    else if (!ready(this.#chat.state)) this.#terminal.print('* The lobby can’t be entered.')
+    else this.#terminal.print('* Not everything could be sent. It goes out when you start again.')
+    return 1
   }
 
   async #obey(name: string | undefined, rest: string): Promise<void> {
@@ -186,6 +230,7 @@ class Talk {
     this.#admitting = true
     await this.#terminal.secretly(async (ask) => {
       while (this.#chat.state.connection.phase === 'admission') {
+        if (this.#terminal.exhausted) return this.#unanswered.resolve()
         const serverPassword = await ask('Server password (empty for none): ')
         const accountPassword = await ask('Account password (empty for none): ')
         const passwords = {
@@ -205,7 +250,7 @@ class Talk {
   #showNotice({ id, title, seen, advice, choices }: Notice): void {
     if (this.#notices.has(id)) return
     this.#notices.add(id)
-    this.#terminal.print(`! ${harmless(title)}: ${harmless(seen)} ${harmless(advice)}`)
+    this.#terminal.print(`! ${harmlessLines(`${title}: ${seen} ${advice}`)}`)
     for (const { choice, label } of choices)
       this.#terminal.print(`!   /choose ${choice}: ${harmless(label)}`)
   }
@@ -215,7 +260,7 @@ class Talk {
     const before = this.#printing.get(room.room) ?? Promise.resolve()
     this.#printing.set(
       room.room,
-      before.then(() => this.#printRoom(room)),
+      before.then(() => this.#printRoom(room)).catch((error) => this.#terminal.print(said(error))),
     )
   }
 
@@ -231,29 +276,24 @@ class Talk {
 
   // ── waiting ──
 
-  /** Resolves to true once the state is so; to false when the input ended before. */
-  #until(predicate: (state: ChatState) => boolean): Promise<boolean> {
-    if (predicate(this.#chat.state)) return Promise.resolve(true)
+  /** Resolves once the state is so. */
+  #until(predicate: (state: ChatState) => boolean): Promise<void> {
+    if (predicate(this.#chat.state)) return Promise.resolve()
     return new Promise((resolve) => {
       const look = () => {
         if (!predicate(this.#chat.state)) return
         this.#chat.removeEventListener('change', look)
-        resolve(true)
+        resolve()
       }
       this.#chat.addEventListener('change', look)
     })
   }
+}
 
-  /** At the end of a pipe: waits until everything is sent. 1 when it could not be. */
-  async #delivered(): Promise<number> {
-    const late = new Promise<number>((resolve) => {
-      setTimeout(resolve, DELIVERY_MS, 1).unref()
-    })
-    const sent = this.#until(({ rooms }) => rooms.every(({ outgoing }) => !outgoing))
-    const code = await Promise.race([sent.then(() => 0), late])
-    await Promise.all(this.#printing.values())
-    return code
-  }
+/** Messages that are not in a log yet, and one more step while there is no lobby. */
+function unsent(state: ChatState): number {
+  const outgoing = state.rooms.reduce((sum, room) => sum + (room.outgoing ?? 0), 0)
+  return outgoing + (ready(state) ? 0 : 1)
 }
 
 /** The lobby is known, so that lines have somewhere to go; passwords may be asked for first. */

@@ -1,6 +1,12 @@
 import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
 
+export interface Line {
+  readonly text: string
+  /** Lines in front of it that nobody has taken yet. */
+  readonly before: number
+}
+
 /**
  * Lines in and lines out, on a terminal or a pipe. On a terminal what arrives while a person types
  * goes above the line that is being typed.
@@ -11,7 +17,8 @@ export class Terminal {
   readonly #output: NodeJS.WritableStream
   readonly #lines: string[] = []
   #waiting: (() => void)[] = []
-  #ended = false
+  #over = false
+  readonly #end = Promise.withResolvers<void>()
   #secret = false
 
   constructor(input: NodeJS.ReadableStream, output: NodeJS.WritableStream) {
@@ -31,11 +38,12 @@ export class Terminal {
       prompt: this.interactive ? '> ' : '',
     })
     this.#readline.on('line', (line) => {
-      this.#lines.push(line)
+      if (!this.#over) this.#lines.push(line)
       this.#wake()
     })
     this.#readline.on('close', () => {
-      this.#ended = true
+      this.#over = true
+      this.#end.resolve()
       this.#wake()
     })
   }
@@ -51,9 +59,38 @@ export class Terminal {
     if (!this.#secret) this.#readline.prompt(true)
   }
 
-  /** The next line that is no answer to {@link secretly}, or undefined when there are no more. */
-  line(): Promise<string | undefined> {
-    return this.#next(false)
+  /**
+   * The first line that is no answer to {@link secretly} and that `takes` says yes to, or undefined
+   * when there are no more of any kind. {@link look} asks again about those that wait.
+   */
+  line(takes: (line: string) => boolean): Promise<Line | undefined> {
+    return this.#next(false, takes)
+  }
+
+  /** What `line` takes may be another by now. */
+  look(): void {
+    this.#wake()
+  }
+
+  /** Lines that nobody has taken yet. */
+  get left(): number {
+    return this.#lines.length
+  }
+
+  /** Resolves when no line comes any more. */
+  get ended(): Promise<void> {
+    return this.#end.promise
+  }
+
+  /** The input is at its end, and every line was taken. */
+  get exhausted(): boolean {
+    return this.#over && this.left === 0
+  }
+
+  /** Takes no more lines in, and keeps so many of those that wait. */
+  stopAfter(lines: number): void {
+    this.#lines.length = lines
+    this.close()
   }
 
   /**
@@ -66,7 +103,7 @@ export class Terminal {
     try {
       return await work(async (question) => {
         this.#output.write(this.interactive ? `\r\x1b[K${question}` : `${question}\n`)
-        const answer = (await this.#next(true)) ?? ''
+        const answer = (await this.#next(true))?.text ?? ''
         if (this.interactive) this.#output.write('\n')
         return answer
       })
@@ -77,13 +114,15 @@ export class Terminal {
   }
 
   /** While a secret is asked for, lines go to who asked for it and to nobody else. */
-  async #next(secret: boolean): Promise<string | undefined> {
+  async #next(
+    secret: boolean,
+    takes: (line: string) => boolean = () => true,
+  ): Promise<Line | undefined> {
     for (;;) {
-      if (this.#secret === secret) {
-        const line = this.#lines.shift()
-        if (line !== undefined) return line
-      }
-      if (this.#ended && (secret || !this.#secret)) return undefined
+      const at = this.#secret === secret ? this.#lines.findIndex(takes) : -1
+      const [text] = at >= 0 ? this.#lines.splice(at, 1) : []
+      if (text !== undefined) return { text, before: at }
+      if (this.#over && (secret || (!this.#secret && this.left === 0))) return undefined
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }

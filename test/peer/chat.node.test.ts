@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { runChat } from '../../relay/peer/chat.ts'
+import { type ChatCommand, runChat } from '../../relay/peer/chat.ts'
 import { fromHex } from '../../web/protocol/bytes.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
+import { steadyPort } from '../support/ports.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 
 /** A terminal chat with a pipe at each end. */
@@ -14,7 +15,7 @@ class Terminal {
   output = ''
   #look: (() => void)[] = []
 
-  constructor(name: string, dataDir: string, stand: Stand) {
+  constructor(name: string, dataDir: string, stand: Stand, other: Partial<ChatCommand> = {}) {
     const output = new PassThrough()
     output.on('data', (chunk: Buffer) => {
       this.output += chunk
@@ -29,6 +30,7 @@ class Terminal {
       dataDir,
       input: this.input,
       output,
+      ...other,
     })
   }
 
@@ -143,6 +145,16 @@ describe('chat in a terminal', () => {
     )
   })
 
+  it('ends in words when there is no endpoint to send the lines of a pipe to', async () => {
+    const port = await steadyPort()
+    const late = new Terminal('late', data, stand, { port, patience: 50 })
+    late.type('one')
+    late.type('two')
+    late.input.end()
+    assert.equal(await late.done, 1)
+    assert.include(late.output, 'The lobby can’t be entered. Not sent: 2 of your lines.')
+  })
+
   it('refuses a name that can’t be one, in words', async () => {
     const odd = new Terminal('\u202ebob', data, stand)
     assert.equal(await odd.done, 1)
@@ -167,6 +179,11 @@ describe('an endpoint with a password', () => {
       carol.type('/quit')
       assert.equal(await carol.done, 0)
       assert.notInclude(carol.output, 'sesame')
+      const dora = new Terminal('dora', data, stand)
+      dora.type('open nothing')
+      dora.input.end()
+      assert.equal(await dora.done, 1)
+      assert.include(dora.output, 'The lobby can’t be entered.')
     } finally {
       await stand.close()
       rmSync(data, { recursive: true, force: true })

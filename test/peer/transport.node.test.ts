@@ -66,7 +66,7 @@ function tcpOther(socket: Socket): Other {
 }
 
 /** A port where nobody listens: it was free a moment ago. */
-async function freePort(): Promise<number> {
+async function steadyPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -84,7 +84,7 @@ async function tcp(): Promise<Medium> {
   return {
     name: 'TCP',
     dial: dialTcp('127.0.0.1', port),
-    nowhere: dialTcp('127.0.0.1', await freePort()),
+    nowhere: dialTcp('127.0.0.1', await steadyPort()),
     accepted: () => others.take(),
     close: () => server.close(),
     orderly: { code: 1000, reason: '' },
@@ -113,7 +113,7 @@ async function webSocket(): Promise<Medium> {
   return {
     name: 'WebSocket',
     dial: dialWebSocket(`ws://127.0.0.1:${port}/ws`),
-    nowhere: dialWebSocket(`ws://127.0.0.1:${await freePort()}/ws`),
+    nowhere: dialWebSocket(`ws://127.0.0.1:${await steadyPort()}/ws`),
     accepted: () => others.take(),
     close: () => server.close(),
     orderly: { code: 4001, reason: 'The relay is restarting.' },

@@ -1,7 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Stack } from './stack.ts'
+
+/** What a terminal has to know of the rest: a {@link Stack} has it. */
+export interface Whereabouts {
+  readonly endpointPort: number
+  readonly host: string
+  readonly fingerprint: string
+  readonly dataDir: string
+}
 
 const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
 const PATIENCE_MS = 30_000
@@ -14,7 +21,7 @@ export class TerminalProcess {
   #output = ''
 
   /** `enter` goes in front of the command, as one that enters another network does. */
-  constructor(name: string, stack: Stack, enter: readonly string[] = []) {
+  constructor(name: string, stack: Whereabouts, enter: readonly string[] = []) {
     const { endpointPort, host, fingerprint, dataDir } = stack
     const where = ['--port', String(endpointPort), '--host', host, '--address', '127.0.0.1']
     const given = ['--name', name, '--endpoint-key', fingerprint, '--data', dataDir, ...where]
@@ -61,8 +68,18 @@ export class TerminalProcess {
   }
 
   /** Says goodbye; resolves to the exit code. */
-  async quit(): Promise<number | null> {
+  quit(): Promise<number | null> {
     this.type('/quit')
+    return this.exit()
+  }
+
+  /** The input is at its end. */
+  end(): void {
+    this.#child.stdin?.end()
+  }
+
+  /** Resolves to the exit code when it has ended. */
+  async exit(): Promise<number | null> {
     await this.#closed
     return this.#child.exitCode
   }
