@@ -35,6 +35,9 @@ const PATIENCE_MS = 15_000
 /** Obeyed at once; all other lines wait for the lobby, before which one may be a password. */
 const AT_ONCE = /^\/(?:choose|help|quit)\b/
 
+const UNVERIFIED =
+  'This server’s key is not verified yet. Before you give it a password, ask whoever runs it whether its fingerprint is this one:'
+
 const HELP = `Type a line to send it to the lobby.
 /pm <user> <message>  a private message
 /list                 who is there
@@ -228,6 +231,9 @@ class Talk {
   async #admit(): Promise<void> {
     if (this.#admitting) return
     this.#admitting = true
+    const { endpoint } = this.#chat.state
+    if (!endpoint?.verified)
+      this.#terminal.print(`* ${UNVERIFIED}\n*   ${endpoint?.fingerprint ?? ''}`)
     await this.#terminal.secretly(async (ask) => {
       while (this.#chat.state.connection.phase === 'admission') {
         if (this.#terminal.exhausted) return this.#unanswered.resolve()

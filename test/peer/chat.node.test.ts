@@ -169,6 +169,7 @@ describe('an endpoint with a password', () => {
     try {
       const carol = new Terminal('carol', data, stand)
       await carol.prints('Server password')
+      assert.notInclude(carol.output, 'not verified yet')
       carol.type('open nothing')
       await carol.prints('Account password')
       carol.type('')
@@ -179,11 +180,14 @@ describe('an endpoint with a password', () => {
       carol.type('/quit')
       assert.equal(await carol.done, 0)
       assert.notInclude(carol.output, 'sesame')
-      const dora = new Terminal('dora', data, stand)
+      const dora = new Terminal('dora', data, stand, { pin: undefined })
       dora.type('open nothing')
       dora.input.end()
       assert.equal(await dora.done, 1)
       assert.include(dora.output, 'The lobby can’t be entered.')
+      const [before = ''] = dora.output.split('Server password')
+      assert.include(before, 'This server’s key is not verified yet.')
+      assert.include(before, stand.endpoint.fingerprint)
     } finally {
       await stand.close()
       rmSync(data, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-import { LOBBY, ScriptedChat, ScriptedDoor } from '../support/scripted_chat.ts'
+import { digits, LOBBY, ScriptedChat, ScriptedDoor } from '../support/scripted_chat.ts'
 import { atTheDoor, button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
 import { assert, describe, it } from '../support/suite.ts'
 
@@ -75,6 +75,15 @@ describe('the account password', () => {
     assert.deepEqual(chat.asked, ['password long enough instead of the old one'])
   })
 
+  it('is set only after a warning while nobody has vouched for the server’s key', async () => {
+    const { chat, panel } = await openIdentity()
+    const seen = { host: 'localhost', fingerprint: digits('endpoint'), verified: false }
+    chat.set({ endpoint: seen })
+    button('Set, change or remove…').click()
+    await until(() => panel.innerText.includes('This server’s key is not verified yet.'))
+    assert.include(panel.innerText.replace(/\s/g, ''), seen.fingerprint)
+  })
+
   it('is not tried again before the endpoint takes another try', async () => {
     const { chat, panel } = await openIdentity()
     button('Set, change or remove…').click()
@@ -101,6 +110,18 @@ describe('the question for passwords', () => {
     assert.isTrue(button('Come in').disabled)
     chat.set({ connection: { phase: 'admission', needs: 'login', text: 'Your own is.' } })
     await until(() => document.querySelector('#server-password') === null)
+  })
+
+  it('says which key to ask for as long as nobody has vouched for it', async () => {
+    const { chat } = await inTheChat()
+    const seen = { host: 'localhost', fingerprint: digits('endpoint'), verified: false }
+    const connection = { phase: 'admission', needs: 'login', text: 'Your own is.' } as const
+    const about = () => document.querySelector<HTMLElement>('#admission-about')?.innerText ?? ''
+    chat.set({ connection, endpoint: seen })
+    await until(() => about().includes('not verified yet'))
+    assert.include(about().replace(/\s/g, ''), seen.fingerprint)
+    chat.set({ endpoint: { ...seen, verified: true } })
+    await until(() => about().trim() === 'Your own is.')
   })
 })
 

@@ -1,9 +1,9 @@
-import type { ConnectionState } from '../chat/model.ts'
+import type { ConnectionState, EndpointView } from '../chat/model.ts'
 import './count_down.ts'
 import { SottoElement } from './element.ts'
 import { ConnectionEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
-import { nextTry, said, secretField, secretIn } from './secret_field.ts'
+import { nextTry, said, secretField, secretIn, unverifiedServer } from './secret_field.ts'
 
 export type Passwords = { serverPassword?: string; accountPassword?: string }
 
@@ -11,6 +11,7 @@ export type Passwords = { serverPassword?: string; accountPassword?: string }
 @customElement('admission-dialog')
 export class AdmissionDialog extends SottoElement {
   @property admission: Extract<ConnectionState, { phase: 'admission' }> | undefined
+  @property endpoint: EndpointView | undefined
   @property admit: (passwords: Passwords) => Promise<void> = async () => {}
   @state private problem = ''
   @state private busy = false
@@ -28,9 +29,12 @@ export class AdmissionDialog extends SottoElement {
   override render(): Html | typeof nothing {
     if (this.admission === undefined) return nothing
     const registers = this.admission.needs === 'register'
-    return html`<dialog aria-labelledby="admission-title" @cancel=${this.#onCancel}>
+    return html`<dialog aria-labelledby="admission-title" aria-describedby="admission-about" @cancel=${this.#onCancel}>
       <h2 id="admission-title">${registers ? 'One more step to come in' : 'Please say who you are'}</h2>
-      <p>${this.admission.text}</p>
+      <div id="admission-about">
+        <p>${this.admission.text}</p>
+        ${unverifiedServer(this.endpoint)}
+      </div>
       <form @submit=${this.#onSubmit}>
         ${registers ? secretField('server-password', 'Server password', 'Whoever runs this server has given it to you. Leave it empty if there is none.', 'off') : nothing}
         ${secretField('account-password', 'Account password', registers ? 'Optional: from now on your name needs it as well as your key.' : 'The one that you have set for this name.', registers ? 'new-password' : 'current-password')}

@@ -165,7 +165,7 @@ export class ChatApp extends SottoElement {
 
   #renderDialog({ model, keeper, lock }: Entered, state: ChatState): Html | typeof nothing {
     if (state.connection.phase === 'admission')
-      return html`<admission-dialog .admission=${state.connection} .admit=${model.admit.bind(model)}></admission-dialog>`
+      return html`<admission-dialog .admission=${state.connection} .endpoint=${state.endpoint} .admit=${model.admit.bind(model)}></admission-dialog>`
     if (this.panel === 'identity')
       return html`<identity-panel .me=${state.me} .keeper=${keeper} .door=${this.door} .model=${model} .lock=${lock}
         .online=${state.connection.phase === 'online'}></identity-panel>`

@@ -2,7 +2,7 @@ import type { ChatModel } from '../chat/model.ts'
 import './count_down.ts'
 import { SottoElement } from './element.ts'
 import { customElement, type Html, html, property, state } from './html.ts'
-import { nextTry, said, secretField, secretIn } from './secret_field.ts'
+import { nextTry, said, secretField, secretIn, unverifiedServer } from './secret_field.ts'
 
 /** A shorter one is guessed too soon, even as slowly as the endpoint lets one guess. */
 const SHORTEST = 8
@@ -33,6 +33,7 @@ export class PasswordForm extends SottoElement {
   #renderForm(): Html {
     const waits = this.busy || this.until > 0 || !this.online
     return html`<form @submit=${this.#set}>
+      ${unverifiedServer(this.model?.state.endpoint)}
       ${secretField('password-now', 'Present password', 'Leave it empty if your name has none yet.', 'current-password')}
       ${secretField('password-next', 'New password', 'Every device of yours is asked for it when it next connects.', 'new-password')}
       <p class="problem" role="alert">${this.problem}</p>
