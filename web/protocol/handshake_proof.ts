@@ -41,8 +41,10 @@ export async function examine(
   m3: Bytes,
 ): Promise<Examined> {
   const { e3a, e3b } = orElse(() => decodeM3(m3), { e3a: EMPTY, e3b: EMPTY })
-  const opened = await open1(p, secrets.client, T3, e3a).catch(() => undefined)
-  const ct = opened ?? decoyCiphertext(p, key)
+  const opened = await open1(p, secrets.client, T3, e3a).catch(() => EMPTY)
+  const modulus = checkSpki(key.spki, { least: LEAST_IDENTITY_BITS })
+  const encrypted = fits(opened, modulus)
+  const ct = encrypted ? opened : decoyCiphertext(p, modulus)
   const ss = await decryptOrRandom(p, key, ct, oaepLabel(T3))
   const T4 = await ab(p, T3, HASHED.ct, ct)
   const auth = await authSecrets(p, secrets.HS, ss, T4)
@@ -55,10 +57,11 @@ export async function examine(
   const finC = equal(proof.finC, await finished(p, auth.client, T6))
   const T7 = await ab(p, T6, HASHED.finC, proof.finC)
   const template = orElse(() => checkSpki(proof.peer.spki, { least: LEAST_IDENTITY_BITS }), EMPTY)
-  const spki = template === EMPTY ? decoy.peer.spki : proof.peer.spki
-  const signature = await p.rsaVerify(spki, proof.sig, signedPart(T5))
+  const signed = fits(proof.sig, template)
+  const { sig, peer } = signed ? proof : decoy
+  const signature = await p.rsaVerify(peer.spki, sig, signedPart(T5))
 
-  const good = opened !== undefined && proof !== decoy && finC && template !== EMPTY && signature
+  const good = encrypted && proof !== decoy && finC && signed && signature
   return { peer: good ? proof.peer : undefined, auth, T7 }
 }
 
@@ -86,9 +89,14 @@ async function decryptOrRandom(
   }
 }
 
-/** As long as the modulus and less than it, so that RSA really runs. */
-function decoyCiphertext(p: Primitives, key: EndpointKey): Bytes {
-  const ct = p.random(checkSpki(key.spki, { least: LEAST_IDENTITY_BITS }).length)
+/** As long as the modulus and less than it: engines refuse anything else before any RSA. */
+function fits(number: Bytes, modulus: Bytes): boolean {
+  const at = modulus.findIndex((byte, i) => byte !== number[i])
+  return number.length === modulus.length && (number[at] ?? 0) < (modulus[at] ?? 0)
+}
+
+function decoyCiphertext(p: Primitives, modulus: Bytes): Bytes {
+  const ct = p.random(modulus.length)
   ct[0] = 0
   return ct
 }

@@ -245,7 +245,7 @@ async function resume(
   const receive = once(async (m3) => {
     const finC = await open1(p, secrets.client, T3, m3).catch(() => utf8(''))
     const expected = await finished(p, secrets.client, T3)
-    // Consumed here and nowhere else: of two that race with one ticket the second is refused.
+    // Used up only here: of two that race with one ticket the second is refused.
     if (!equal(finC, expected) || !o.tickets.consume(ticket.id, o.now())) throw refusal()
     const T4 = await ab(p, T3, HASHED.finC, finC)
     tracer.step('in', 'M3 finished', RESUMED_PROVES, m3.length, T4, () => [])
