@@ -1,6 +1,7 @@
 import { signerOf } from '../../relay/peer/signer.ts'
 import { utf8 } from '../../web/protocol/bytes.ts'
-import { generateIdentity, type Identity, verifySignature } from '../../web/protocol/identity.ts'
+import { generateIdentity, type Identity } from '../../web/protocol/identity.ts'
+import { verifySignature } from '../../web/protocol/spki.ts'
 import { assert, before, describe, it } from '../support/suite.ts'
 
 describe('a headless peer', () => {

@@ -7,10 +7,10 @@ import {
   generateIdentity,
   Identity,
   importIdentityPem,
-  verifySignature,
 } from '../../web/protocol/identity.ts'
 import { encryptKey, readEncryptedKey } from '../../web/protocol/pbes2.ts'
 import { readPem, writePem } from '../../web/protocol/pem.ts'
+import { verifySignature } from '../../web/protocol/spki.ts'
 import { assert, before, describe, fails, it } from '../support/suite.ts'
 import vectors from '../vectors/backup.json' with { type: 'json' }
 import keyFiles from '../vectors/identity_keys.json' with { type: 'json' }

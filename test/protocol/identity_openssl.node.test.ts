@@ -11,8 +11,8 @@ import {
   generateIdentity,
   type Identity,
   importIdentityPem,
-  verifySignature,
 } from '../../web/protocol/identity.ts'
+import { verifySignature } from '../../web/protocol/spki.ts'
 import { after, assert, before, describe, fails, it } from '../support/suite.ts'
 import keyFiles from '../vectors/identity_keys.json' with { type: 'json' }
 

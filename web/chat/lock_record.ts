@@ -1,6 +1,7 @@
 import { type Bytes, concat, lp16, utf8 } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import { Identity } from '../protocol/identity.ts'
+import { RSA_PSS } from '../protocol/spki.ts'
 import { type ProfileKeys, VAULT_ALGORITHM, VAULT_USAGES, type VaultKeys } from './profile_keys.ts'
 
 /** Rounds of PBKDF2-HMAC-SHA-256 for new locks, and the most that a stored one may ask for. */
@@ -10,7 +11,6 @@ const SALT = 16
 const NONCE = 12
 /** Characters of a passphrase, at least. */
 const LEAST = 8
-const IDENTITY_ALGORITHM = { name: 'RSA-PSS', hash: 'SHA-256' } as const
 
 /** What rests in the place of the keys while the app lock is set. Nothing in it is secret. */
 export interface LockRecord {
@@ -123,7 +123,7 @@ async function unwrapWith(wrapping: CryptoKey, record: LockRecord): Promise<Prof
 
 const PARTS: Record<Part, readonly ['raw' | 'pkcs8', Algorithm, KeyUsage[]]> = {
   vault: ['raw', VAULT_ALGORITHM, VAULT_USAGES],
-  identity: ['pkcs8', IDENTITY_ALGORITHM, ['sign']],
+  identity: ['pkcs8', RSA_PSS, ['sign']],
 }
 
 function checkPassphrase(passphrase: string): void {

@@ -8,6 +8,7 @@
  * frame; the signature by the endpoint's log key is what stops that.
  */
 import { type Bytes, concat, equal, lp32, Reader, u8, u64, utf8 } from './bytes.ts'
+import { MAX_FRAME } from './envelope.ts'
 import { SottoError } from './errors.ts'
 import { aeadOf, drv, HASH_LENGTH, nonceOf } from './key_schedule.ts'
 import type { Aead, Primitives, SigningPair, Verify } from './primitives.ts'
@@ -18,12 +19,11 @@ const COUNTER_LENGTH = 8
 const SIGNATURE_LENGTH = 64
 const TAG_LENGTH = 16
 const ROOM_LENGTH = 16
-const FRAME_MOST = 65_556
 const ENTRY_HEAD = ROOM_LENGTH + 8 + HASH_LENGTH + 4
 
 /** The longest MLS message that fits a cast; a longer one is announced by its head and fetched. */
 export const CAST_MLS_MOST =
-  FRAME_MOST - KID_LENGTH - COUNTER_LENGTH - ENTRY_HEAD - SIGNATURE_LENGTH - TAG_LENGTH
+  MAX_FRAME - KID_LENGTH - COUNTER_LENGTH - ENTRY_HEAD - SIGNATURE_LENGTH - TAG_LENGTH
 /** Frames under one cast secret at most, and its life: then a new one is told to subscribers. */
 export const CASTS_MOST = 2 ** 20
 export const CAST_LIFE_MS = 24 * 3_600_000
@@ -159,7 +159,7 @@ export class CastOpener {
   async #open(frame: Bytes): Promise<CastEntry | undefined> {
     const { aead, iv } = this.#keys
     const head = KID_LENGTH + COUNTER_LENGTH
-    if (!this.owns(frame) || frame.length < head || frame.length > FRAME_MOST) throw forged()
+    if (!this.owns(frame) || frame.length < head || frame.length > MAX_FRAME) throw forged()
     const aad = frame.slice(0, head)
     const counter = readCounter(aad)
     if (counter <= this.#last) return undefined

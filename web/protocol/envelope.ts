@@ -147,7 +147,7 @@ class LengthReader {
         }
       }
       at = this.#hold(chunk, at)
-      const { length } = this.#wanted()
+      const length = this.#wanted
       if (length !== this.#heldLength || length === 4) continue
       const part = this.#held.subarray(4, length)
       this.#held = EMPTY
@@ -170,8 +170,7 @@ class LengthReader {
 
   /** Takes bytes up to the end of the length field, then up to the end of the part. */
   #hold(chunk: Uint8Array, at: number): number {
-    const { length } = this.#wanted()
-    const taken = Math.min(length - this.#heldLength, chunk.length - at)
+    const taken = Math.min(this.#wanted - this.#heldLength, chunk.length - at)
     const needed = this.#heldLength + taken
     if (needed > this.#held.length) {
       const grown = new Uint8Array(Math.min(Math.max(2 * needed, 64), 4 + this.#most))
@@ -184,8 +183,8 @@ class LengthReader {
   }
 
   /** How long the part that is held will be, as far as that is known. */
-  #wanted(): { length: number } {
-    return { length: this.#heldLength < 4 ? 4 : 4 + this.#checked(this.#held, 0) }
+  get #wanted(): number {
+    return this.#heldLength < 4 ? 4 : 4 + this.#checked(this.#held, 0)
   }
 
   #checked(bytes: Uint8Array, at: number): number {

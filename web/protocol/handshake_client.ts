@@ -7,7 +7,7 @@
  *                            receive(m2) → m3 and established, after a resumption
  */
 import { alertText, readClearAlert } from './alerts.ts'
-import { type Bytes, concat, EMPTY, equal, hex, lp16, utf8 } from './bytes.ts'
+import { type Bytes, concat, EMPTY, equal, lp16, utf8 } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import {
   authSecrets,
@@ -57,8 +57,6 @@ export interface ClientOptions {
   readonly device: Bytes
   /** Used when it fits pin, host, identity, user and device, and is not too old. */
   readonly ticket?: Ticket | undefined
-  /** Called with the endpoint's SPKI, after M4 was verified: the moment to store a first pin. */
-  readonly onEndpointKey?: ((spki: Bytes) => void) | undefined
   readonly trace?: Trace | undefined
   /**
    * Milliseconds, by which tickets age: of a clock that outlives them, so the time of day where one
@@ -253,9 +251,7 @@ async function proveIdentity(
     tracer.step('in', 'M4 welcome', WELCOME_PROVES, m4.length, T8, () => [
       sealed('session', m4.length),
     ])
-    const established = await establish(context, last, params, endpointKey)
-    o.onEndpointKey?.(spki)
-    return established
+    return establish(context, last, params, endpointKey)
   })
   return { mode: 'full', m3, receive }
 }
@@ -334,9 +330,7 @@ async function establish(
   const { keys, exporter, psk } = await masterSecrets(p, last.key, last.T)
   const binding = bindingOf(o, endpointKey)
   const ticket = await makeTicket(p, psk, binding, '', last.lastFull, o.now())
-  tracer.step('own', 'Session keys', KEYS_PROVE, 0, last.T, () => [
-    field('transcript', hex(last.T), last.T.length),
-  ])
+  tracer.step('own', 'Session keys', KEYS_PROVE, 0, last.T, () => [field('transcript', last.T)])
   return { mode: last.mode, keys, exporter, ticket, transcript: last.T, params, endpointKey }
 }
 

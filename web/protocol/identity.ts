@@ -4,10 +4,15 @@ import { readKeyFile } from './key_file.ts'
 import { encryptKey, IV_LENGTH, SALT_LENGTH } from './pbes2.ts'
 import { writePem } from './pem.ts'
 import { type RsaKeyFile, readPkcs8 } from './pkcs8.ts'
-import { checkSpki, fingerprint, importForVerify, LEAST_IDENTITY_BITS, RSA_PSS } from './spki.ts'
+import {
+  checkSpki,
+  fingerprint,
+  LEAST_IDENTITY_BITS,
+  PSS,
+  RSA_PSS,
+  verifySignature,
+} from './spki.ts'
 
-/** RSA-PSS as PROTOCOL.md has it everywhere: SHA-256, MGF1 with SHA-256, 32 bytes of salt. */
-const PSS = { name: 'RSA-PSS', saltLength: 32 } as const
 const GENERATE = {
   ...RSA_PSS,
   modulusLength: 3072,
@@ -120,19 +125,6 @@ export async function exportIdentityPlainPem(identity: Identity): Promise<string
 /** The public key, `PUBLIC KEY`, as `openssl pkey -pubin` reads it. */
 export function exportPublicPem(identity: { readonly spki: Bytes }): string {
   return writePem('PUBLIC KEY', identity.spki)
-}
-
-/**
- * Whether `signature` over `data` is by the key in `spki`. A key outside the template throws
- * SottoError `bad_key` before any RSA; every other fault is just false.
- */
-export async function verifySignature(
-  spki: Bytes,
-  data: Bytes,
-  signature: Bytes,
-): Promise<boolean> {
-  const key = await importForVerify(spki)
-  return crypto.subtle.verify(PSS, key, signature, data)
 }
 
 async function fromKeyFile({ pkcs8, spki }: RsaKeyFile): Promise<Identity> {

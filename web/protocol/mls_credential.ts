@@ -17,7 +17,8 @@ import {
   utf8,
 } from './bytes.ts'
 import { SottoError } from './errors.ts'
-import { type Signer, verifySignature } from './identity.ts'
+import type { Signer } from './identity.ts'
+import { verifySignature } from './spki.ts'
 
 /** MLS_256_XWING_AES256GCM_SHA512_Ed25519. */
 export const SUITE_ID = 0x0053

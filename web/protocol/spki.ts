@@ -18,6 +18,8 @@ const TEMPLATES = [
 const EXPONENT = fromHex('0203010001')
 
 export const RSA_PSS = { name: 'RSA-PSS', hash: 'SHA-256' } as const
+/** RSA-PSS as PROTOCOL.md has it everywhere: SHA-256, MGF1 with SHA-256, 32 bytes of salt. */
+export const PSS = { name: 'RSA-PSS', saltLength: 32 } as const
 export const RSA_OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' } as const
 
 /** The least modulus of an identity: imported ones may be this old. */
@@ -77,6 +79,18 @@ export async function importForVerify(spki: Bytes): Promise<CryptoKey> {
   } catch (cause) {
     throw new SottoError('bad_key', 'This public key is refused by the browser.', { cause })
   }
+}
+
+/**
+ * Whether `signature` over `data` is by the key in `spki`. A key outside the template throws
+ * SottoError `bad_key` before any RSA; every other fault is just false.
+ */
+export async function verifySignature(
+  spki: Bytes,
+  data: Bytes,
+  signature: Bytes,
+): Promise<boolean> {
+  return crypto.subtle.verify(PSS, await importForVerify(spki), signature, data)
 }
 
 function notTheTemplate(): SottoError {

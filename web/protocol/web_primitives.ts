@@ -2,13 +2,11 @@
 import type { Bytes } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { Aead, HmacKey, Primitives, SigningPair, Verify, X25519Pair } from './primitives.ts'
+import { RSA_OAEP, verifySignature } from './spki.ts'
 
 const HMAC = { name: 'HMAC', hash: 'SHA-256' }
 const X25519 = { name: 'X25519' }
 const ED25519 = { name: 'Ed25519' }
-const PSS = { name: 'RSA-PSS', hash: 'SHA-256' }
-const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' }
-const PSS_SALT = 32
 const SHARE_LENGTH = 32
 const TAG_BITS = 128
 /** `getRandomValues` gives at most this much in one call. */
@@ -85,13 +83,8 @@ function random(length: number): Bytes {
   return bytes
 }
 
-async function rsaVerify(spki: Bytes, signature: Bytes, data: Bytes): Promise<boolean> {
-  const key = await crypto.subtle.importKey('spki', spki, PSS, false, ['verify'])
-  return crypto.subtle.verify({ name: 'RSA-PSS', saltLength: PSS_SALT }, key, signature, data)
-}
-
 async function rsaEncrypt(spki: Bytes, label: Bytes, message: Bytes): Promise<Bytes> {
-  const key = await crypto.subtle.importKey('spki', spki, OAEP, false, ['encrypt'])
+  const key = await crypto.subtle.importKey('spki', spki, RSA_OAEP, false, ['encrypt'])
   return new Uint8Array(await crypto.subtle.encrypt({ name: 'RSA-OAEP', label }, key, message))
 }
 
@@ -126,7 +119,7 @@ export const webPrimitives: Primitives = {
   x25519,
   aead,
   random,
-  rsaVerify,
+  rsaVerify: (spki, signature, data) => verifySignature(spki, data, signature),
   rsaEncrypt,
   ed25519,
   ed25519Verifier,
