@@ -130,7 +130,7 @@ describe('sotto at a terminal', () => {
 
   it('says what else keeps a relay from starting, and does not blame the port', async () => {
     // An address that is kept for documentation: no machine has it.
-    const elsewhere = ['--listen', '192.0.2.1', '--page', dir]
+    const elsewhere = ['--listen', '198.51.100.77', '--page', dir]
     const file = join(dir, 'file')
     writeFileSync(file, '')
     const [fixed, any, page] = await Promise.all([
@@ -140,7 +140,7 @@ describe('sotto at a terminal', () => {
     ])
     for (const { code, err } of [fixed, any]) {
       assert.equal(code, 1)
-      assert.include(err, "on 192.0.2.1 can't be listened on: this machine has no such address")
+      assert.include(err, "on 198.51.100.77 can't be listened on: this machine has no such address")
     }
     assert.equal(page.code, 1)
     assert.include(page.err, 'not a directory')
