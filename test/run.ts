@@ -160,8 +160,8 @@ const PLAN: readonly (readonly string[])[] = [
   ['types', 'lint', 'build'],
   ['node', 'firefox'],
   ['chromium', 'fuzz', 'python'],
-  ['attack', 'waits'],
-  ['fault'],
+  ['attack'],
+  ['fault', 'waits'],
   ['story'],
 ]
 
