@@ -306,6 +306,7 @@ class World:
         self.server = der(bytes.fromhex(keys['server']['pkcs8']), None)
         self.spki_c = bytes.fromhex(keys['client']['spki'])
         self.spki_s = bytes.fromhex(keys['server']['spki'])
+        self.pin = H(self.spki_s)
         self.host, self.user = file['host'], file['user']
         self.device, self.params = bytes.fromhex(file['device']), bytes.fromhex(file['params'])
         self.T0 = transcript(self.host)
@@ -313,7 +314,7 @@ class World:
 
 class Client:
     def __init__(self, world, inputs, psk=None):
-        self.w, self.i, self.psk = world, inputs, psk
+        self.w, self.i, self.psk, self.out = world, inputs, psk, None
         self.pair = X25519PrivateKey.from_private_bytes(inputs['x25519Client'])
         share = self.pair.public_key().public_bytes(*RAW)
         self.m1 = m1_of(inputs['clientRandom'], share)
@@ -350,23 +351,37 @@ class Client:
             raise Refused('bad_key')
         if host != self.w.host.encode():
             raise Refused('no_such_host')
-        if H(spki) != H(self.w.spki_s):
+        if H(spki) != self.w.pin:
             raise Refused('endpoint_key_changed')
         k, w, i = self.keys, self.w, self.i
         T3 = self.note(3, P2)
         public = serialization.load_der_public_key(spki)
-        ct = encrypt_oaep(public, i['oaepSeed'], b'sotto1 oaep\x00' + T3, i['ss'])
+        ct = encrypt_oaep(public, i['oaepSeed'], self.label(T3), i['ss'])
         T4 = self.note(4, ct)
         k.auth(i['ss'], T4)
         user = unicodedata.normalize('NFC', w.user).encode()
         ID = lp(2, w.spki_c) + lp(1, user) + w.device
         T5 = self.note(5, ID)
-        sig = sign_pss(w.client, i['pssSalt'], b' ' * 64 + b'sotto1 client auth\x00' + T5)
+        sig = self.sign(b' ' * 64 + b'sotto1 client auth\x00' + T5)
         T6 = self.note(6, sig)
-        fin_c = finished(k.c_au, T6)
+        fin_c = self.fin_c(k.c_au, T6)
         self.note(7, fin_c)
-        proof = pad(lp(2, ID) + lp(2, sig) + fin_c, 1536)
+        proof = self.padded(lp(2, ID) + lp(2, sig) + fin_c)
         return lp(2, seal1(k.c_hs, T3, ct)) + lp(2, seal1(k.c_au, T4, proof))
+
+    # What a client that gets one thing wrong would do otherwise.
+
+    def label(self, T3):
+        return b'sotto1 oaep\x00' + T3
+
+    def sign(self, data):
+        return sign_pss(self.w.client, self.i['pssSalt'], data)
+
+    def fin_c(self, secret, T):
+        return finished(secret, T)
+
+    def padded(self, content):
+        return pad(content, 1536)
 
     def take_m4(self, m4):
         refuse_alert(m4)
@@ -375,16 +390,16 @@ class Client:
 
     def welcome(self, secret, opened):
         r = message(opened)
-        params, fin_s = r.lp(2), r.take(32)
+        self.params, fin_s = r.lp(2), r.take(32)
         r.end()
-        if fin_s != finished(secret, self.note(8, params)):
+        if fin_s != finished(secret, self.note(8, self.params)):
             raise Refused('crypto_failed')
         return self.note(9, fin_s)
 
     def resume(self, opened):
         k = self.keys
         T3 = self.welcome(k.s_hs, opened)
-        fin_c = finished(k.c_hs, T3)
+        fin_c = self.fin_c(k.c_hs, T3)
         T4 = self.note(7, fin_c)
         self.out = master(k.hs, T4)
         return seal1(k.c_hs, T3, fin_c)
@@ -667,13 +682,22 @@ def negative():
         check(f"record: {case['name']}", got, case['error'])
 
 
-key_schedule()
-given_handshake()
-for chain in ('handshake_full.json', 'resumption.json', 'resumption_refused.json'):
-    handshakes(chain)
-records()
-alerts()
-casts()
-negative()
-print(f'{passed} passed, {failed} failed')
-sys.exit(1 if failed or not passed else 0)
+def finish():
+    print(f'{passed} passed, {failed} failed')
+    sys.exit(1 if failed or not passed else 0)
+
+
+def main():
+    key_schedule()
+    given_handshake()
+    for chain in ('handshake_full.json', 'resumption.json', 'resumption_refused.json'):
+        handshakes(chain)
+    records()
+    alerts()
+    casts()
+    negative()
+    finish()
+
+
+if __name__ == '__main__':
+    main()
