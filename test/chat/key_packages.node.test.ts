@@ -1,5 +1,6 @@
 import { buildService } from '../../relay/endpoint/service.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
+import { repeatedNonce } from '../support/nonce_watch.ts'
 import { inLobby, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
@@ -104,6 +105,10 @@ describe('devices whose key packages have ended', () => {
     await comesBack(stand, carol)
     assert.deepEqual(await shown(carol.chat, room, 1), ['alice: where are you?'])
     await until(alice.chat, () => roomOf('carol')?.phase === 'ready')
+  })
+
+  it('and are looked at without a key being used that the change itself will use', () => {
+    assert.isUndefined(repeatedNonce())
   })
 
   it('in part are passed over: the first that is good is taken', async () => {

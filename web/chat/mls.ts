@@ -10,6 +10,7 @@ export {
   createRoom,
   joinExternal,
   type Pending,
+  problemWith,
   seal,
 } from '../protocol/room.ts'
 export {

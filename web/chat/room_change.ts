@@ -1,5 +1,5 @@
 import { type Bytes, equal, hex } from '../protocol/bytes.ts'
-import { SottoError } from '../protocol/errors.ts'
+import type { SottoError } from '../protocol/errors.ts'
 import type { DeviceRef } from '../protocol/messages.ts'
 import type { Addition } from './mls.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
@@ -46,16 +46,7 @@ export async function proposeChange(
       .members(state)
       .some(({ user, device }) => user === ref.user && equal(device, ref.device))
 
-  /** Why a package is of no use, on the group as it is now. */
-  const problem = async (one: Addition): Promise<SottoError | undefined> => {
-    try {
-      if (!isMe(one)) await loaded.mls.change(group.state, { add: [one] }, trust())
-      return undefined
-    } catch (error) {
-      if (error instanceof SottoError && error.code !== 'unavailable') return error
-      throw error
-    }
-  }
+  const problem = (one: Addition) => loaded.mls.problemWith(group.state, one, trust())
 
   const taken: Addition[] = []
   const shut = new Map<string, SottoError>()

@@ -7,6 +7,7 @@ import type { Proposal } from 'ts-mls'
 import { createGroup } from 'ts-mls/clientState.js'
 import { createCommit, joinGroupExternal } from 'ts-mls/createCommit.js'
 import { createApplicationMessage } from 'ts-mls/createMessage.js'
+import { verifyKeyPackage } from 'ts-mls/keyPackage.js'
 import { encodeMlsMessage } from 'ts-mls/message.js'
 import { emptyPskIndex } from 'ts-mls/pskIndex.js'
 import { type Bytes, EMPTY, equal } from './bytes.ts'
@@ -177,6 +178,25 @@ export async function change(
   })
 }
 
+/**
+ * Why a device can't be added by this package, as `change` would find out. A commit made only to
+ * see that would use keys of the state which the real one uses again.
+ */
+export async function problemWith(
+  { policy, roster, keys }: RoomState,
+  addition: Addition,
+  trust: Trust,
+): Promise<SottoError | undefined> {
+  try {
+    const { keyPackage } = await vet(new Gate(policy, trust, roster), addition, trust.now)
+    if (await verifyKeyPackage(keyPackage, keys.suite.signature)) return undefined
+    return badMember(`The keys of a device of ${addition.user} are not signed by it.`)
+  } catch (error) {
+    if (error instanceof SottoError && error.code !== 'unavailable') return error
+    throw error
+  }
+}
+
 /** Seals one application message; `aad` (the sender's view) travels in clear, authenticated. */
 export async function seal(
   state: RoomState,
@@ -221,15 +241,7 @@ async function makePlan(
     return !isMe(state, leaf) && (asked || binding.notAfter < now / 1000)
   })
   for (const addition of add) {
-    const keyPackage = decodeKeyPackage(addition.package)
-    checkPackage(keyPackage, now)
-    const { credential, signaturePublicKey } = keyPackage.leafNode
-    await gate.validateCredential(credential, signaturePublicKey)
-    const binding = gate.find(keyPackage.leafNode)
-    if (!isDevice(addition, binding))
-      throw badMember(`For a device of ${addition.user} the server gave the keys of another.`)
-    if (endsSoon(binding, now))
-      throw new Expired(`A device of ${binding.user} has to renew its keys.`)
+    const { keyPackage, binding } = await vet(gate, addition, now)
     const before = state.roster.find((member) => isSameDevice(member.binding, binding))
     if (before && isMe(state, before.leaf)) throw badMember('This device is in the room already.')
     if (before && !removed.includes(before)) removed.push(before)
@@ -241,6 +253,20 @@ async function makePlan(
     ({ leaf }): Proposal => ({ proposalType: 'remove', remove: { removed: leaf } }),
   )
   return { proposals: [...removals, ...proposals], added, removed }
+}
+
+/** Throws SottoError `bad_member`, `Expired` among them, or `decode_error` for what can't be added. */
+async function vet(gate: Gate, addition: Addition, now: number) {
+  const keyPackage = decodeKeyPackage(addition.package)
+  checkPackage(keyPackage, now)
+  const { credential, signaturePublicKey } = keyPackage.leafNode
+  await gate.validateCredential(credential, signaturePublicKey)
+  const binding = gate.find(keyPackage.leafNode)
+  if (!isDevice(addition, binding))
+    throw badMember(`For a device of ${addition.user} the server gave the keys of another.`)
+  if (endsSoon(binding, now))
+    throw new Expired(`A device of ${binding.user} has to renew its keys.`)
+  return { keyPackage, binding }
 }
 
 function isMe({ group }: RoomState, leaf: number): boolean {
