@@ -259,7 +259,7 @@ export class Conversation implements Peer, Applicant {
   }
 }
 
-const FAULT = 'The endpoint had a fault of its own. Try again in a moment.'
+const FAULT = 'The server had a fault of its own. Try again in a moment.'
 
 function isClosed(error: unknown): boolean {
   return error instanceof SottoError && error.code === 'closed'

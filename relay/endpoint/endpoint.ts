@@ -232,7 +232,7 @@ async function ensureLobby(store: Store, host: string): Promise<Bytes> {
 function storeChanged(state: StoreState, log: Log, directory: Directory): void {
   if (state.ok) log.info({ event: 'store_ok' }, 'the store works again')
   else log.error({ event: 'store_failed', text: state.text }, 'the store has failed')
-  const text = state.ok ? 'The endpoint can keep messages again.' : state.text.slice(0, 500)
+  const text = state.ok ? 'The server can keep messages again.' : state.text.slice(0, 500)
   const code = state.ok ? 'store_ok' : 'store_failed'
   void tellAll(directory.all(), { ev: 'notice', code, text })
 }

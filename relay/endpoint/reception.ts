@@ -203,5 +203,5 @@ export class Reception implements Gate, Host {
 }
 
 function busy(): SottoError {
-  return new SottoError('busy', 'The endpoint has too much to do.')
+  return new SottoError('busy', 'The server has too much to do.')
 }

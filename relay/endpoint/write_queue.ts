@@ -213,5 +213,5 @@ function threadEnded(why: string): Extract<Answer, { kind: 'failed' }> {
 }
 
 export function closed(): SottoError {
-  return new SottoError('unavailable', 'The endpoint is shutting down.')
+  return new SottoError('unavailable', 'The server is shutting down.')
 }

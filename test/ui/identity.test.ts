@@ -135,7 +135,7 @@ describe('somebody who can’t come in', () => {
 })
 
 describe('somebody whom the endpoint does not take, before there is any conversation', () => {
-  const text = 'The endpoint did not accept you as alice: take another name.'
+  const text = 'The server did not accept you as alice: take another name.'
   const refusal = { phase: 'offline', text, retryAt: 1, refused: true } as const
 
   for (const how of ['made', 'exported', 'known'] as const)

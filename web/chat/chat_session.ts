@@ -184,7 +184,7 @@ export function said(error: unknown): string {
  */
 export function hostKey(trust: Trust): Bytes {
   if (trust.endpoint === undefined)
-    throw new SottoError('unavailable', 'The endpoint is not known yet.')
+    throw new SottoError('unavailable', 'The server is not known yet.')
   return trust.endpoint.fingerprint
 }
 

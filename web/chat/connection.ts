@@ -217,7 +217,7 @@ const SILENT: End = {
 const CLOSED = {
   done: 'The connection was closed.',
   idle: 'The connection was closed as nothing was said for long.',
-  restart: 'The endpoint is restarting. Trying again by itself.',
+  restart: 'The server is restarting. Trying again by itself.',
   refresh: 'The connection is renewed.',
 } as const
 

@@ -59,7 +59,7 @@ export class Decisions {
     this.#seen = seen
     const notice = endpointChanged(host, trust.endpoint?.fingerprint ?? pin, seen)
     notices.raise(notice)
-    set({ phase: 'stopped', text: 'The endpoint shows another key than the one you know.' })
+    set({ phase: 'stopped', text: 'The server shows another key than the one you know.' })
     if (this.#accepted === notice.seen) this.take(notice.id, 'trust', keeper).catch(log)
   }
 

@@ -33,7 +33,7 @@ export async function greet(
   try {
     return await shakeBefore(dial, options, AbortSignal.any([signal, late.signal]), dialled)
   } catch (error) {
-    if (late.signal.aborted) throw new SottoError('timeout', 'The endpoint did not answer in time.')
+    if (late.signal.aborted) throw new SottoError('timeout', 'The server did not answer in time.')
     throw error
   } finally {
     cancel()

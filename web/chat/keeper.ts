@@ -193,8 +193,8 @@ export class Keeper {
     const { profile, trust } = this.#o
     // It has accepted this device before: then the name is ours.
     if (trust.endpoint !== undefined)
-      return `The endpoint did not accept this device as ${profile.user} any more. Another device of yours has removed it, or whoever runs the endpoint has closed the name.`
-    return `The endpoint did not accept you as ${profile.user}. The name may belong to another key: take another name, or import the key file that it belongs to.`
+      return `The server did not accept this device as ${profile.user} any more. Another device of yours has removed it, or whoever runs the server has closed the name.`
+    return `The server did not accept you as ${profile.user}. The name may belong to another key: take another name, or import the key file that it belongs to.`
   }
 }
 

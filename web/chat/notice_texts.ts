@@ -15,7 +15,7 @@ export function tampered(seen: string): Notice {
     kind: 'mitm',
     title: 'Possible man-in-the-middle attack',
     seen: `${seen} The connection was ended at once.`,
-    advice: `A fresh connection is made by itself. ${WHAT_IS_SAFE} If this happens again, use another network, and ask whoever runs the endpoint.`,
+    advice: `A fresh connection is made by itself. ${WHAT_IS_SAFE} If this happens again, use another network, and ask whoever runs the server.`,
     blocking: false,
     choices: [],
   }
@@ -28,9 +28,9 @@ export function endpointChanged(host: string, pinned: Bytes | undefined, seen: B
     id: `endpoint/${host}`,
     kind: 'mitm',
     title: 'Possible man-in-the-middle attack',
-    seen: `The endpoint “${host}” shows another key than the one you know. Nothing was sent to it.${before}\nSeen now: ${spell(seen)}`,
+    seen: `The server “${host}” shows another key than the one you know. Nothing was sent to it.${before}\nSeen now: ${spell(seen)}`,
     advice:
-      'Ask whoever runs the endpoint, by another way, whether its key was changed and what its fingerprint is. Go on only if it is the one seen here.',
+      'Ask whoever runs the server, by another way, whether its key was changed and what its fingerprint is. Go on only if it is the one seen here.',
     blocking: true,
     choices: [
       { choice: 'stay', label: 'Stay disconnected', danger: false },
@@ -62,7 +62,7 @@ export function personRenamed({ user, before }: { user: string; before: string }
     id: `renamed/${user}`,
     kind: 'warning',
     title: `${user} has the key of ${before}`,
-    seen: `The endpoint shows one key under two names. ${before} may use a second name, or the endpoint may have renamed them.`,
+    seen: `The server shows one key under two names. ${before} may use a second name, or the server may have renamed them.`,
     advice: `Ask ${before} by another way whether ${user} is a name of theirs.`,
     blocking: false,
     choices: [],
@@ -75,9 +75,9 @@ export function pinsLost(host: string): Notice {
     id: `pins/${host}`,
     kind: 'warning',
     title: 'Known keys are gone',
-    seen: `The browser has deleted or damaged which keys this device knew: that of the endpoint “${host}”, and who was verified. Nothing was sent.`,
+    seen: `The browser has deleted or damaged which keys this device knew: that of the server “${host}”, and who was verified. Nothing was sent.`,
     advice:
-      'Ask whoever runs the endpoint, by another way, for its fingerprint, or open an invitation link. If you go on, keys are taken as they are seen now: compare them afterwards.',
+      'Ask whoever runs the server, by another way, for its fingerprint, or open an invitation link. If you go on, keys are taken as they are seen now: compare them afterwards.',
     blocking: true,
     choices: [
       { choice: 'stay', label: 'Stay disconnected', danger: false },
@@ -93,7 +93,7 @@ export function notAccepted(text: string): Notice {
     kind: 'warning',
     title: 'Not accepted',
     seen: text,
-    advice: 'It is tried again by itself, in case the endpoint changes its mind.',
+    advice: 'It is tried again by itself, in case the server changes its mind.',
     blocking: false,
     choices: [],
   }

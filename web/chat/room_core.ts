@@ -155,7 +155,7 @@ export class RoomCore {
 }
 
 /** The endpoint refuses what is of the newest epoch, or says outright that we are not in its list. */
-export const UNLISTED = 'The endpoint had lost this device’s place in the conversation.'
+export const UNLISTED = 'The server had lost this device’s place in the conversation.'
 
 const NO_CODEC: Codec = {
   keys: new Uint8Array(0),

@@ -145,13 +145,13 @@ export class RoomLog {
 
 const ROLLED_BACK: Alarm = {
   kind: 'fork',
-  text: 'The endpoint has gone back in time: messages that it had confirmed are missing.',
+  text: 'The server has gone back in time: messages that it had confirmed are missing.',
 }
 const REPLACED: Alarm = {
   kind: 'fork',
-  text: 'The endpoint shows another history of this conversation than before.',
+  text: 'The server shows another history of this conversation than before.',
 }
 const WITHHELD: Alarm = {
   kind: 'fork',
-  text: 'The endpoint confirmed a message of yours and then left it out of the conversation.',
+  text: 'The server confirmed a message of yours and then left it out of the conversation.',
 }

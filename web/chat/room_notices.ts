@@ -12,11 +12,11 @@ export function forkNotice(meta: Meta, room: string, seen: string): Notice {
     title: `Possible manipulation ${place(meta)}`,
     seen,
     advice:
-      'Nothing is sent there any more, and what you have stays readable. Ask whoever runs the endpoint whether a backup was restored. If not, somebody may be deceiving you: compare with the others by another way.',
+      'Nothing is sent there any more, and what you have stays readable. Ask whoever runs the server whether a backup was restored. If not, somebody may be deceiving you: compare with the others by another way.',
     blocking: false,
     choices: [
       { choice: 'stay', label: 'Keep it read-only', danger: false },
-      { choice: 'go_on', label: 'Go on with the endpoint’s history', danger: true },
+      { choice: 'go_on', label: 'Go on with the server’s history', danger: true },
     ],
   }
 }
@@ -44,8 +44,8 @@ export function unconfirmedNotice(meta: Meta, room: string): Notice {
     id: `unconfirmed/${room}`,
     kind: 'warning',
     title: `Not delivered ${place(meta)}`,
-    seen: 'The endpoint has not confirmed what you sent for half a minute. Nobody may have received it.',
-    advice: 'It stays here and goes out when the endpoint takes it. Reconnecting may help.',
+    seen: 'The server has not confirmed what you sent for half a minute. Nobody may have received it.',
+    advice: 'It stays here and goes out when the server takes it. Reconnecting may help.',
     blocking: false,
     choices: [],
   }
@@ -57,8 +57,8 @@ export function withheldNotice(meta: Meta, room: string): Notice {
     id: `withheld/${room}`,
     kind: 'warning',
     title: `Messages are missing ${place(meta)}`,
-    seen: 'The endpoint has had newer messages for half a minute and does not hand them over.',
-    advice: 'They are asked for again and again. If it stays so, ask whoever runs the endpoint.',
+    seen: 'The server has had newer messages for half a minute and does not hand them over.',
+    advice: 'They are asked for again and again. If it stays so, ask whoever runs the server.',
     blocking: false,
     choices: [],
   }

@@ -265,11 +265,11 @@ export function ownItem({ msgId, text, at }: OutboxEntry, me: RoomDeps['me']): S
 const BEFORE = 'A message here was written before this device came in: it can’t be read on it.'
 const FORKED: Alarm = {
   kind: 'fork',
-  text: 'The endpoint has shown two different histories of this conversation.',
+  text: 'The server has shown two different histories of this conversation.',
 }
 const REORDERED: Alarm = {
   kind: 'fork',
-  text: 'The endpoint has put messages of this conversation into another order.',
+  text: 'The server has put messages of this conversation into another order.',
 }
 const DOUBTFUL =
   'This may have been sent already, before this device was put back to an older state. Ask whether it arrived, then send it again or discard it.'

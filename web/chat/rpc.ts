@@ -69,7 +69,7 @@ export class Rpc {
     const { re = 0, ...rest } = value
     const waiting = this.#waiting.get(re)
     if (waiting === undefined)
-      throw new SottoError('decode_error', 'The endpoint answered what nobody asked.')
+      throw new SottoError('decode_error', 'The server answered what nobody asked.')
     this.#waiting.delete(re)
     if ('error' in rest) {
       const refusal = checkMessage(refusalSchema, value)

@@ -37,17 +37,17 @@ export type CloseReason = (typeof CLOSE_REASONS)[number]
 /** Texts for people, by alert, as the side that receives it shows them. */
 const TEXTS: Record<Alert, string> = {
   protocol_version: 'The other side speaks another version of Sotto. Update the older of the two.',
-  busy: 'The endpoint has too much to do right now. Try again in a moment.',
-  handshake_failed: 'The endpoint did not accept this connection.',
+  busy: 'The server has too much to do right now. Try again in a moment.',
+  handshake_failed: 'The server did not accept this connection.',
   decode_error: 'The other side could not read a message. Reconnect; if it goes on, update Sotto.',
-  no_such_host: 'The endpoint does not go by this name. Check the link.',
+  no_such_host: 'The server does not go by this name. Check the link.',
   bad_record: 'A message was changed or lost on its way to the other side.',
   unexpected_message: 'The other side got a message that does not belong there.',
   limit: 'The other side ended the connection: a limit was passed.',
-  revoked: 'This identity was removed. Ask whoever runs the endpoint.',
+  revoked: 'This identity was removed. Ask whoever runs the server.',
   replaced: 'This device connected again elsewhere, so this connection was ended.',
   internal: 'The other side had a fault of its own. Reconnect in a moment.',
-  going_away: 'The endpoint is going down. It comes back by itself.',
+  going_away: 'The server is going down. It comes back by itself.',
 }
 
 /** The sentence for people that belongs to an alert. */

@@ -258,7 +258,7 @@ export const CLOSE_CODES = {
   normal: close(1000, '', false),
   /** The stream broke; no close was received. */
   broken: close(1006, 'The connection was cut. Trying again.'),
-  endpoint_away: close(4000, 'The chat’s endpoint is away. Trying again by itself.'),
+  endpoint_away: close(4000, 'The server is away. Trying again by itself.'),
   going_away: close(4001, 'The relay is restarting. Trying again by itself.'),
   too_slow: close(4002, 'Your connection could not keep up. Reconnecting fetches what is missing.'),
   too_fast: close(4003, 'Too much was sent in a short time. Wait a moment.'),
@@ -269,7 +269,7 @@ export const CLOSE_CODES = {
   idle: close(4008, 'Nothing was sent for a long time. Reconnecting when needed.'),
   full: close(4009, 'The relay has all the connections it can take. Trying again later.'),
   full_for_origin: close(4010, 'Too many connections come from your network. Close other tabs.'),
-  overloaded: close(4011, 'The endpoint has more to do than it can. Trying again later.'),
+  overloaded: close(4011, 'The server has more to do than it can. Trying again later.'),
   /** After an alert or a close inside the session: the session has said why. */
   session_over: close(4020, 'The session is over.'),
   handshake_timeout: close(4021, 'The handshake took more than ten seconds. Trying again.'),

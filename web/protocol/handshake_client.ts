@@ -102,7 +102,7 @@ export class EndpointKeyChanged extends SottoError {
   constructor(seen: Bytes) {
     super(
       'endpoint_key_changed',
-      'The endpoint shows another key than before. Somebody may be in the middle: stop, and ask whoever runs it for the right fingerprint.',
+      'The server shows another key than before. Somebody may be in the middle: stop, and ask whoever runs it for the right fingerprint.',
     )
     this.name = 'EndpointKeyChanged'
     this.seen = seen
@@ -202,7 +202,7 @@ function throwIfAlert(frame: Bytes): void {
 async function checkServerHello(context: Context, hello: ServerHello): Promise<Bytes> {
   const modes: number[] = context.offer ? [MODE.full, MODE.resumed] : [MODE.full]
   if (hello.suite !== SUITE || hello.group !== GROUP || !modes.includes(hello.mode))
-    throw new SottoError('illegal_parameter', 'The endpoint chose something that was not offered.')
+    throw new SottoError('illegal_parameter', 'The server chose something that was not offered.')
   return sharedSecret(context.pair, hello.share)
 }
 
@@ -274,7 +274,7 @@ async function checkEndpoint(
   const { spki, host } = decodeP2(P2)
   checkSpki(spki, { least: LEAST_ENDPOINT_BITS })
   if (!equal(host, utf8(o.host)))
-    throw new SottoError('no_such_host', 'The endpoint goes by another name. Check the link.')
+    throw new SottoError('no_such_host', 'The server goes by another name. Check the link.')
   const endpointKey = await p.sha256(spki)
   if (o.pin !== undefined && !equal(endpointKey, o.pin)) throw new EndpointKeyChanged(endpointKey)
   return { spki, endpointKey }
@@ -317,7 +317,7 @@ const RESUMED_PROVES =
 
 function verifyMac(got: Bytes, expected: Bytes): void {
   if (got.length !== HASH_LENGTH || !equal(got, expected))
-    throw new SottoError('crypto_failed', 'The endpoint did not prove itself.')
+    throw new SottoError('crypto_failed', 'The server did not prove itself.')
 }
 
 async function establish(

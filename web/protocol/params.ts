@@ -66,6 +66,6 @@ export function decodeParams(bytes: Bytes): Params {
     reader.end()
     return params
   } catch (cause) {
-    throw new SottoError('decode_error', 'The endpoint said something unreadable.', { cause })
+    throw new SottoError('decode_error', 'The server said something unreadable.', { cause })
   }
 }

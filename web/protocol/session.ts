@@ -124,7 +124,7 @@ export class Session {
   async send(message: Bytes, written?: () => void): Promise<void> {
     this.#mustBeOpen()
     if (message.length === 0 || message.length > this.#maxMessage)
-      throw new SottoError('limit', 'This message is longer than the endpoint takes.')
+      throw new SottoError('limit', 'This message is longer than the server takes.')
     let last: Promise<void> = Promise.resolve()
     for (let at = 0; at < message.length; at += PART_MOST) {
       const part = message.subarray(at, at + PART_MOST)
