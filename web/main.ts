@@ -4,7 +4,7 @@
  */
 
 import type { BrowserProfile } from './chat/profile.ts'
-import { idbStorage } from './io/idb_storage.ts'
+import { heldStorage, idbStorage } from './io/idb_storage.ts'
 import {
   type Claim,
   claimBefore,
@@ -39,6 +39,7 @@ const code = {
   primitives: () => import('./protocol/web_primitives.ts'),
 }
 
+const TAKEN = 'Another tab has just opened this person. You can take over.'
 /** The endpoint's name when the relay can't be asked: the one it told last. */
 const HOST = 'sotto.host'
 
@@ -92,6 +93,7 @@ async function open(
     hostName(relay),
     code.identity(),
   ])
+  if (!claim.mine) throw new SottoError('refused', TAKEN)
   const socket = new URL('ws', relay)
   socket.protocol = relay.protocol === 'http:' ? 'ws:' : 'wss:'
   const chat = new Chat({
@@ -102,17 +104,23 @@ async function open(
     primitives: webPrimitives,
     onWake,
     news,
-    log: (error) => console.error(error),
+    // Once the profile is given back its store takes nothing more: that is no fault.
+    log: (error) => claim.mine && console.error(error),
   })
-  const leave = async (): Promise<void> => {
-    await chat.disconnect()
+  const letGo = (): void => {
     profile.storage.close()
     claim.release()
   }
+  const leave = async (): Promise<void> => {
+    await chat.disconnect()
+    letGo()
+  }
   const lost = Promise.withResolvers<void>()
   claim.onTakeover = () => {
+    // Another page reads the store from now on: first of all, nothing more is written to it.
+    letGo()
     lost.resolve()
-    void leave()
+    void chat.disconnect()
   }
   let persistent = true
   void askPersistence().then((answer) => {
@@ -182,7 +190,7 @@ interface Brought {
  */
 async function profileIn(claim: Claim, { passphrase, identity }: Brought): Promise<Found> {
   const { loadProfile, repairProfile } = await code.profile()
-  const storage = idbStorage(claim.profile)
+  const storage = await heldStorage(claim.profile, () => claim.mine)
   let loaded = await loadProfile(storage)
   let news = ''
   if (loaded.state === 'incomplete') {
@@ -285,7 +293,7 @@ const door: Door = {
   async enter(profile, takesOver, passphrase) {
     const claim = takesOver ? await takeOver(profile) : await claimThis(profile)
     if (claim !== undefined) return enter(claim, passphrase)
-    throw new SottoError('refused', 'Another tab has just opened this person. You can take over.')
+    throw new SottoError('refused', TAKEN)
   },
 }
 
@@ -304,7 +312,7 @@ async function make(
   progress('store')
   const claim = await claimNew()
   try {
-    const storage = idbStorage(claim.profile)
+    const storage = await heldStorage(claim.profile, () => claim.mine)
     const profile = await createProfile(storage, user, identity, given !== undefined)
     await rememberProfile({ id: claim.profile, user, madeAt: Date.now() })
     if (given !== undefined) await forgetWiped(user)

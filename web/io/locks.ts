@@ -9,6 +9,8 @@ export interface Claim {
   readonly profile: string
   /** Nobody has used this profile yet: it needs a name and an identity. */
   readonly fresh: boolean
+  /** False from the moment in which another tab takes the profile, or it was given back. */
+  readonly mine: boolean
   /** Called when another tab takes the profile over: stop, then call `release`. */
   onTakeover: (() => void) | undefined
   /** Gives the profile back. */
@@ -51,16 +53,22 @@ function hold(profile: string, options: LockOptions): Promise<Held | undefined> 
 function claimed(profile: string, fresh: boolean, held: Held | undefined): Claim {
   sessionStorage.setItem(HERE, profile)
   const channel = new BroadcastChannel(CHANNEL)
+  let mine = true
   const claim: Claim = {
     profile,
     fresh,
+    get mine() {
+      return mine
+    },
     onTakeover: undefined,
     release() {
+      mine = false
       channel.close()
       held?.release()
     },
   }
   const letGo = () => {
+    mine = false
     if (claim.onTakeover === undefined) claim.release()
     else claim.onTakeover()
   }
