@@ -192,6 +192,17 @@ describe('a phone', () => {
       await tab.openPanel('Identity')
       await tab.says('You are using it now')
       await fits(tab)
+      // Back, as the phone has it: out of the panel, out of the conversation, over a reload too.
+      const address = tab.page.url()
+      await tab.page.goBack()
+      await tab.page.getByRole('heading', { name: 'Identity' }).waitFor({ state: 'detached' })
+      assert.isTrue(await tab.box.isVisible())
+      await tab.page.reload()
+      await tab.online()
+      await tab.page.goBack()
+      await tab.people.waitFor()
+      assert.isFalse(await tab.box.isVisible())
+      assert.equal(tab.page.url(), address)
       assert.deepEqual(tab.complaints, [])
       await mia.page.close()
     } finally {

@@ -1,4 +1,5 @@
 import type { ChatModel, ChatState, Notice, RoomId, RoomView } from '../chat/model.ts'
+import { Depth } from './depth.ts'
 import type { Door, Entered, Locked, Making, ProfileView } from './door.ts'
 import { SottoElement } from './element.ts'
 import {
@@ -60,6 +61,9 @@ export class ChatApp extends SottoElement {
   @state private aside: ReadonlySet<string> = new Set()
 
   #drafts = new Map<RoomId, string>()
+  /** One thing at a time is on the screen: the same width as in the styles. */
+  readonly #narrow = matchMedia('(max-width: 760px)')
+  readonly #history = new Depth((depth) => this.#moveTo(depth))
   readonly #onChange = (): void => {
     this.requestUpdate()
     const { connection, rooms } = this.#model?.state ?? { rooms: [] }
@@ -104,11 +108,13 @@ export class ChatApp extends SottoElement {
     super.connectedCallback()
     // Another tab may have come or gone while this one was in the background.
     document.addEventListener('visibilitychange', this.#onBack)
+    this.#history.listen()
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     document.removeEventListener('visibilitychange', this.#onBack)
+    this.#history.stop()
     this.#model?.removeEventListener('change', this.#onChange)
   }
 
@@ -144,6 +150,25 @@ export class ChatApp extends SottoElement {
     const unread = rooms.reduce((sum, room) => sum + room.unread, 0)
     // The title shows in task lists and histories: a number, never a name.
     document.title = unread > 0 ? `(${unread}) Sotto` : 'Sotto'
+    if (this.ready && this.#narrow.matches) this.#history.set(this.#depth)
+  }
+
+  /** Of the list, a conversation, and a panel over either. */
+  get #depth(): number {
+    if (this.entered === undefined) return 0
+    return Number(!this.showsList) + Number(this.panel !== undefined)
+  }
+
+  /** Where the browser's own Back and Forward lead. */
+  #moveTo(depth = this.#depth): void {
+    if (depth < this.#depth && this.panel !== undefined) {
+      // Closed before it goes, it gives the keyboard back.
+      this.querySelector<HTMLDialogElement>('dialog.panel')?.close()
+      this.panel = undefined
+    }
+    if (depth < this.#depth) this.#showList()
+    else if (depth > this.#depth) this.showsList = false
+    this.requestUpdate()
   }
 
   get #model(): Entered['model'] | undefined {
