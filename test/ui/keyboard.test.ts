@@ -26,6 +26,7 @@ describe('the keyboard alone', () => {
     await until(() => document.activeElement === box())
     const { rooms } = chat.state
     for (const elsewhere of [false, true]) {
+      box().blur()
       chat.set({ rooms: [] })
       await until(() => document.querySelector('.nothing'))
       if (elsewhere) button('Search').focus()

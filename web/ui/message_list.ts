@@ -116,6 +116,11 @@ export class MessageList extends SottoElement {
     this.requestUpdate()
   }
 
+  #jump(): void {
+    this.scroller?.focus()
+    this.follow()
+  }
+
   /** Goes to the item at a place of the timeline, and marks it for a moment. */
   show(place: number, id: string): void {
     const page = Math.min(Math.floor(place / PAGE), this.#window.pages - 1)
@@ -151,7 +156,7 @@ export class MessageList extends SottoElement {
   }
 
   #renderJump(unread: number): Html {
-    return html`<button class="button jump" type="button" @click=${this.follow}>
+    return html`<button class="button jump" type="button" @click=${this.#jump}>
       ${downIcon()} ${unread > 0 ? plural(unread, 'new message') : 'To the newest'}
     </button>`
   }
@@ -306,6 +311,8 @@ export class MessageList extends SottoElement {
         const middle = scroller.getBoundingClientRect().top + scroller.clientHeight / 2
         moveBy(scroller, top + height / 2 - middle)
         this.#top = scroller.scrollTop
+        item.tabIndex = -1
+        item.focus({ preventScroll: true })
         item.classList.add('found')
         setTimeout(() => item.classList.remove('found'), FOUND)
         return
