@@ -1,4 +1,5 @@
-import { lobbyOf, messages, type Peer, Stand, shown } from '../support/peers.ts'
+import { JumpingClock } from '../support/jumping_clock.ts'
+import { inLobby, lobbyOf, messages, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
@@ -90,15 +91,35 @@ describe('people at one endpoint', () => {
     )
   })
 
-  it('see who joins and who leaves, as lines in the lobby', async () => {
-    const [erin] = await stand.join('erin')
+  it('see who joins, and who has been away for half a minute, as lines in the lobby', async () => {
+    const clock = new JumpingClock()
+    const watcher = await stand.peer('wilma', { clock })
+    watcher.chat.connect()
+    await inLobby(watcher.chat)
     const lines = async () =>
-      (await alice.chat.timeline(lobbyOf(alice.chat), 0, 10_000))
+      (await watcher.chat.timeline(lobbyOf(watcher.chat), 0, 10_000))
         .filter((item) => item.kind === 'system')
         .map(({ text }) => text)
-    await until(alice.chat, async () => (await lines()).includes('erin joined'))
+    const presence = (online: boolean) =>
+      until(
+        watcher.chat,
+        ({ people }) => people.find(({ user }) => user === 'erin')?.online === online,
+      )
+    const [erin] = await stand.join('erin')
+    await until(watcher.chat, async () => (await lines()).includes('erin joined'))
+    // Who reloads was never away.
     await erin?.chat.disconnect()
-    await until(alice.chat, async () => (await lines()).includes('erin left'))
+    await presence(false)
+    erin?.chat.connect()
+    await presence(true)
+    await erin?.chat.disconnect()
+    await presence(false)
+    assert.deepEqual(await lines(), ['erin joined'])
+    clock.sleep(30_000)
+    await until(watcher.chat, async () => (await lines()).includes('erin is offline'))
+    erin?.chat.connect()
+    await until(watcher.chat, async () => (await lines()).includes('erin is online'))
+    assert.deepEqual(await lines(), ['erin joined', 'erin is offline', 'erin is online'])
   })
 
   it('have several devices each, which read and write as one person', async () => {

@@ -74,6 +74,6 @@ describe(`${TABS} tabs and two terminals`, () => {
     const codes = await Promise.all(terminals.map((terminal) => terminal.quit()))
     assert.deepEqual(codes, [0, 0])
     await tabs[0]?.openRoom('Lobby')
-    await tabs[0]?.sees('tina left')
+    await tabs[0]?.people.getByRole('button', { name: /^tina\b.*Away/ }).waitFor()
   })
 })

@@ -7,6 +7,7 @@ import type { Keyring } from './keyring.ts'
 import type { ConnectionState, Notice } from './model.ts'
 import { personChanged, personRenamed, trouble } from './notice_texts.ts'
 import type { News, People } from './people.ts'
+import { Presence } from './presence.ts'
 import type { Link } from './room_deps.ts'
 import type { Rooms } from './rooms.ts'
 import { RefusedError } from './rpc.ts'
@@ -36,6 +37,7 @@ export interface SessionNeeds {
  */
 export class ChatSession {
   readonly #needs: SessionNeeds
+  readonly #presence: Presence
   #connection: Connection | undefined
   #passwords: Passwords = {}
   /** While the endpoint waits for passwords: what it waits for, and who waits here. */
@@ -43,6 +45,11 @@ export class ChatSession {
 
   constructor(needs: SessionNeeds) {
     this.#needs = needs
+    const { clock, rooms, changed } = needs
+    this.#presence = new Presence(clock, (line) => {
+      rooms.lobby?.screen.announce(line)
+      changed()
+    })
   }
 
   /** Throws SottoError `unavailable` when there is none. */
@@ -70,6 +77,7 @@ export class ChatSession {
     await connection.ended
     this.#connection = undefined
     this.#admission = undefined
+    this.#presence.end()
     people.offline()
     rooms.offline()
   }
@@ -128,6 +136,7 @@ export class ChatSession {
     const { people, rooms, trust, keyring, clock, set } = this.#needs
     const reply = await connection.ask({ op: 'sync' })
     await this.#told(await people.replace(reply.people))
+    this.#presence.begin(people.online)
     rooms.keep(new Set(reply.rooms.map((info) => hex(info.room))))
     for (const info of reply.rooms) await this.tellRoom(info)
     set({ phase: 'online', resumed: connection.mode === 'resumed', since: clock.now() })
@@ -163,10 +172,10 @@ export class ChatSession {
     }
   }
 
-  async #told({ joined, left, alarms, renamed }: News): Promise<void> {
-    const { rooms, raise, changed } = this.#needs
-    for (const user of joined) rooms.lobby?.screen.announce(`${user} joined`)
-    for (const user of left) rooms.lobby?.screen.announce(`${user} left`)
+  async #told({ came, went, alarms, renamed }: News): Promise<void> {
+    const { raise, changed } = this.#needs
+    for (const { user, isNew } of came) this.#presence.came(user, isNew)
+    for (const user of went) this.#presence.went(user)
     for (const pin of alarms) raise(personChanged(pin))
     for (const names of renamed) raise(personRenamed(names))
     changed()

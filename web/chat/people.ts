@@ -4,6 +4,9 @@ import type { Primitives } from '../protocol/primitives.ts'
 import type { PersonView, RoomId } from './model.ts'
 import type { PersonPin, Trust } from './trust.ts'
 
+/** The order in which people look names up: "person2" is before "person10", "alice" before "Bob". */
+export const byName = new Intl.Collator('en', { numeric: true })
+
 interface Person {
   readonly user: string
   readonly fingerprint: Bytes
@@ -12,8 +15,9 @@ interface Person {
 
 /** What a piece of news about people means. */
 export interface News {
-  readonly joined: readonly string[]
-  readonly left: readonly string[]
+  /** Who has come online; `isNew` when nobody of that name was known before. */
+  readonly came: readonly { readonly user: string; readonly isNew: boolean }[]
+  readonly went: readonly string[]
   /** Names whose key is not the pinned one. */
   readonly alarms: readonly PersonPin[]
   /** New names of keys that are known by another name. */
@@ -35,7 +39,7 @@ export class People {
     this.#me = me
   }
 
-  /** The whole list, as a new session gives it: nobody joins or leaves by it. */
+  /** The whole list, as a new session gives it: nobody comes or goes by it. */
   replace(list: readonly PersonInfo[]): Promise<News> {
     return this.#take(list, new Map())
   }
@@ -51,6 +55,11 @@ export class People {
     return shown !== undefined && equal(shown.fingerprint, fingerprint)
   }
 
+  get online(): Set<string> {
+    const all = [...this.#people.values()]
+    return new Set(all.filter(({ online }) => online).map(({ user }) => user))
+  }
+
   /** Nobody's presence is known any more. */
   offline(): void {
     for (const person of this.#people.values())
@@ -60,7 +69,7 @@ export class People {
   /** Online first, then by name. */
   views(roomWith: (user: string) => RoomId | undefined): PersonView[] {
     return [...this.#people.values()]
-      .sort((a, b) => Number(b.online) - Number(a.online) || (a.user < b.user ? -1 : 1))
+      .sort((a, b) => Number(b.online) - Number(a.online) || byName.compare(a.user, b.user))
       .map(({ user, fingerprint, online }) => ({
         user,
         fingerprint: hex(fingerprint),
@@ -82,20 +91,22 @@ export class People {
       const alarms = await this.#trust.see(news)
       const renamed = this.#trust.renamed(strangers.map(({ user }) => user))
       const people = start ?? new Map(this.#people)
-      const joined: string[] = []
-      const left: string[] = []
+      const came: News['came'][number][] = []
+      const went: string[] = []
       for (const person of news) {
-        const before = people.get(person.user)?.online ?? false
-        if (person.user !== this.#me && before !== person.online)
-          (person.online ? joined : left).push(person.user)
-        people.set(person.user, person)
+        const { user, online } = person
+        const before = people.get(user)
+        if (user !== this.#me && (before?.online ?? false) !== online)
+          if (online) came.push({ user, isNew: before === undefined })
+          else went.push(user)
+        people.set(user, person)
       }
       this.#people = people
-      if (start === undefined) return { joined, left, alarms, renamed }
+      if (start === undefined) return { came, went, alarms, renamed }
       // A new session asks again about every key that nobody has decided on.
       const pins = news.flatMap(({ user }) => this.#trust.person(user) ?? [])
       const open = pins.filter(({ changed }) => changed !== null)
-      return { joined: [], left: [], alarms: open, renamed }
+      return { came: [], went: [], alarms: open, renamed }
     })
     this.#tail = done.catch(() => undefined)
     return done

@@ -2,6 +2,7 @@ import { hex } from '../protocol/bytes.ts'
 import type { RoomInfo } from '../protocol/messages.ts'
 import { skeleton } from '../protocol/names.ts'
 import type { RoomId, RoomView } from './model.ts'
+import { byName } from './people.ts'
 import type { Link, RoomDeps } from './room_deps.ts'
 import { type Meta, RoomStore } from './room_store.ts'
 import { RoomSync } from './room_sync.ts'
@@ -50,7 +51,7 @@ export class Rooms {
         (a, b) =>
           Number(b.kind === 'lobby') - Number(a.kind === 'lobby') ||
           b.lastActivity - a.lastActivity ||
-          (a.title < b.title ? -1 : 1),
+          byName.compare(a.title, b.title),
       )
   }
 
