@@ -33,7 +33,7 @@ export class ConnectionStatus extends SottoElement {
   #renderCountdown(): Html | typeof nothing {
     if (this.connection.phase !== 'offline' || this.connection.retryAt === undefined) return nothing
     const seconds = Math.max(0, Math.ceil((this.connection.retryAt - Date.now()) / 1000))
-    const words = seconds === 0 ? 'trying now' : `next try in ${seconds} s`
+    const words = seconds === 0 ? 'Trying now.' : `Next try in ${seconds} s.`
     return html` <span class="soft" aria-hidden="true">${words}</span>`
   }
 }
