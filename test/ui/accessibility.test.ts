@@ -129,7 +129,7 @@ describe('the chat', () => {
     chat.set({ connection: { phase: 'offline', text, retryAt: Date.now() + 9000 } })
     await drawn()
     const status = one('[role=status][aria-label=Connection]')
-    assert.match(status.innerText, /^Offline: the server can’t be reached\.\s+next try in \d s$/)
+    assert.match(status.innerText, /^Offline: the server can’t be reached\.\s+Next try in \d s\.$/)
     assert.equal(one('.soft', status).getAttribute('aria-hidden'), 'true')
     button('Reconnect').click()
     assert.include(chat.asked, 'connect')
