@@ -40,8 +40,9 @@ const code = {
 }
 
 const TAKEN = 'Another tab has just opened this person. You can take over.'
-/** The endpoint's name when the relay can't be asked: the one it told last. */
-const HOST = 'sotto.host'
+/** The endpoint's name as a relay told it last; the relay's address follows. */
+const HOST = 'sotto.host '
+const HOST_MS = 10_000
 
 /**
  * The link's fragment, which no server ever sees: `k` is the SHA-256 of the endpoint's key,
@@ -65,19 +66,28 @@ function link(): { readonly pin: Bytes | undefined; readonly relay: URL } {
   }
 }
 
-async function hostName(relay: URL): Promise<string> {
+async function askHost(relay: URL): Promise<string> {
   try {
-    const { host } = (await (await fetch(new URL('sotto.json', relay))).json()) as { host: unknown }
+    const signal = AbortSignal.timeout(HOST_MS)
+    const answer = await fetch(new URL('sotto.json', relay), { signal })
+    const { host } = (await answer.json()) as { host: unknown }
     if (typeof host !== 'string' || host === '') throw new TypeError('no host')
-    localStorage.setItem(HOST, host)
+    localStorage.setItem(HOST + relay, host)
     return host
   } catch (cause) {
-    const known = localStorage.getItem(HOST)
-    if (known !== null) return known
     throw new SottoError('unavailable', 'The server can’t be reached. Try again in a moment.', {
       cause,
     })
   }
+}
+
+/** Nobody waits for a network to read what is here: a name that is another one now is for next time. */
+async function hostName(relay: URL): Promise<string> {
+  const asked = askHost(relay)
+  const known = localStorage.getItem(HOST + relay)
+  if (known === null) return asked
+  asked.catch(() => undefined)
+  return known
 }
 
 /** A person who came in, from the claim on their profile to goodbye. */

@@ -77,6 +77,16 @@ describe('a page that comes from somewhere else than the relay', () => {
     assert.sameMembers([...new Set(asked)], [trusted.origin, relay])
   })
 
+  it('opens what is stored also where the network swallows everything', async () => {
+    const alice = await browser.join(linkAt(trusted.origin), 'amelia')
+    await alice.say('kept here')
+    await alice.sent('kept here')
+    await browser.context.route(`http://localhost:${stack.relayPort}/**`, () => undefined)
+    await alice.page.reload()
+    await alice.sees('kept here')
+    await browser.context.unrouteAll()
+  })
+
   it('is turned away unless its origin is one that the relay was told of', async () => {
     const eve = await browser.open(linkAt(stranger.origin))
     await eve.start('eve')
