@@ -81,7 +81,7 @@ export class RoomGroup {
   /** Not in the endpoint's list, though nothing in the log says so: it takes nothing from us. */
   async #rejoin(): Promise<boolean> {
     const core = this.#core
-    if (!core.caughtUp || undecided(core) || outlived(core)) return false
+    if (!core.caughtUp || core.over || undecided(core) || outlived(core)) return false
     const now = core.deps.clock.steady()
     if (now < this.#rejoinAt) {
       core.waiting = `${core.unlisted} It joins again soon.`

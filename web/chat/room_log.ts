@@ -5,7 +5,7 @@ import { PATIENCE_MS, PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
 import type { Then } from './room_loop.ts'
 import { withheldNotice } from './room_notices.ts'
-import { LogReader, MOST_UNREADABLE, UNREADABLE } from './room_read.ts'
+import { inDoubt, LogReader, MOST_UNREADABLE, ownItem, UNREADABLE } from './room_read.ts'
 import type { Alarm } from './room_store.ts'
 
 /** Entries that are read and written together, at most. */
@@ -133,13 +133,21 @@ export class RoomLog {
     if (!core.merge.ready(core.seq) && !core.caughtUp) core.loop.pause('fetch', PAUSE_MS)
   }
 
-  /** The endpoint no longer keeps what comes next: say so, and go on where it begins. */
+  /**
+   * The endpoint no longer keeps what comes next: say so, and go on where it begins. What of ours
+   * may stand in between would be a second one if it were sent again.
+   */
   async #skip(oldest: number, head: Head): Promise<void> {
+    const { store, deps, acked, loop } = this.#core
     const unknown = { seq: oldest - 1, chain: new Uint8Array(0) }
     const cursor = oldest > head.seq ? { seq: head.seq, chain: head.chain } : unknown
     const text = 'You were away for so long that some messages here are no longer kept for you.'
-    const item = { k: 's', id: `skip-${oldest}`, text, at: this.#core.deps.clock.now() } as const
-    await this.#core.commit({ meta: { cursor }, items: [item] })
+    const item = { k: 's', id: `skip-${oldest}`, text, at: deps.clock.now() } as const
+    const there = store.outbox.entries.filter(({ n }) => (acked.get(n)?.seq ?? oldest) < oldest)
+    const replaced = inDoubt(store, ({ n }) => !acked.has(n) && !loop.asking(`send ${n}`))
+    const items = [item, ...there.map((entry) => ownItem(entry, deps.me))]
+    await this.#core.commit({ meta: { cursor }, items, removed: there, replaced })
+    for (const { n } of there) acked.delete(n)
   }
 }
 

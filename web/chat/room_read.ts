@@ -273,10 +273,22 @@ const REORDERED: Alarm = {
 }
 const DOUBTFUL =
   'This may have been sent already, before this device was put back to an older state. Ask whether it arrived, then send it again or discard it.'
+const MAYBE_SENT =
+  'This may have been sent already, in a part of the conversation that this device can’t look at any more. Ask whether it arrived, then send it again or discard it.'
 const ROLLED_BACK = 'What this device had stored was older than what it had sent.'
 export const SET_UP_ANEW = 'The conversation was set up anew by another device.'
 export const UNREADABLE = 'Several messages could not be opened on this device.'
 const REMOVED = 'This device was away for long and had left the conversation meanwhile.'
+
+/** What was sealed and may have been sent, where that can't be learnt any more: the person decides. */
+export function inDoubt(
+  { outbox }: RoomStore,
+  which: (entry: OutboxEntry) => boolean = () => true,
+): OutboxEntry[] {
+  return outbox.entries
+    .filter((entry) => entry.sealed !== null && entry.failed === '' && which(entry))
+    .map((entry) => ({ ...entry, failed: MAYBE_SENT }))
+}
 
 /** Undefined when this is the id of no group of a room. */
 function generationOf(groupId: Bytes): number | undefined {

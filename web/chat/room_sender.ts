@@ -49,7 +49,8 @@ export class RoomSender {
     this.#doubt()
     const { store, acked } = this.#core
     const { outbox, group, meta } = store
-    if (this.#core.unlisted !== '') return false
+    const skips = (this.#core.info?.oldest ?? 0) > this.#core.seq + 1
+    if (this.#core.unlisted !== '' || skips) return false
     const unsealed: OutboxEntry[] = []
     for (const entry of outbox.entries) {
       if (entry.failed !== '' || acked.has(entry.n) || this.#inFlight.has(entry.n)) continue

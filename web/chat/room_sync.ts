@@ -7,7 +7,7 @@ import { RoomCore, UNLISTED } from './room_core.ts'
 import type { Link, Loaded, RoomDeps } from './room_deps.ts'
 import { RoomGroup } from './room_group.ts'
 import { RoomLog } from './room_log.ts'
-import { ownItem } from './room_read.ts'
+import { inDoubt, ownItem } from './room_read.ts'
 import { undecided } from './room_renewal.ts'
 import type { RoomScreen, Situation } from './room_screen.ts'
 import { RoomSender } from './room_sender.ts'
@@ -266,7 +266,7 @@ export class RoomSync {
   async #forget(): Promise<void> {
     const core = this.#core
     const meta = { cursor: null, from: 0, alarm: null, repair: 'You chose to go on here.' }
-    await core.commit({ group: null, pending: null, meta })
+    await core.commit({ group: null, pending: null, meta, replaced: inDoubt(core.store) })
     core.head = undefined
     core.merge.clear()
   }
