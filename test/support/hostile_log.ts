@@ -187,7 +187,7 @@ export class Device {
     const answers = this.#log.answers(this.user)
     const link: Link = {
       ask: async (ask: Ask) => (await answers[ask.op]?.(ask as never)) as never,
-      maxMessage: 2 ** 20,
+      limits: { keepDays: 0, lobbyAbsence: 86_400 },
       session: {},
     }
     this.room.online(link, await this.#log.info(this.user))

@@ -1,17 +1,21 @@
 import { type Bytes, hex } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import type { Event, RoomInfo } from '../protocol/messages.ts'
+import type { Limits } from './absence.ts'
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import type { Keyring } from './keyring.ts'
 import type { ConnectionState, Notice } from './model.ts'
-import { personChanged, personRenamed, trouble } from './notice_texts.ts'
+import { clocksApart, personChanged, personRenamed, trouble } from './notice_texts.ts'
 import type { News, People } from './people.ts'
 import { Presence } from './presence.ts'
 import type { Link } from './room_deps.ts'
 import type { Rooms } from './rooms.ts'
 import { RefusedError } from './rpc.ts'
 import type { Trust } from './trust.ts'
+
+/** The times at messages are off by so much at least when the person is told. */
+const CLOCKS_APART_MS = 600_000
 
 export interface Passwords {
   readonly serverPassword?: string
@@ -40,6 +44,8 @@ export class ChatSession {
   readonly #presence: Presence
   #connection: Connection | undefined
   #passwords: Passwords = {}
+  #limits: Limits = { keepDays: 0, lobbyAbsence: 0 }
+  #clocksTold = false
   /** While the endpoint waits for passwords: what it waits for, and who waits here. */
   #admission: { readonly op: 'register' | 'login'; done(): void } | undefined
 
@@ -104,7 +110,7 @@ export class ChatSession {
     const connection = this.#connection
     if (connection === undefined) return
     await this.#told(await people.update(info.members))
-    await rooms.tell(linkOver(connection), info, () => this.#connection === connection)
+    await rooms.tell(this.#linkOver(connection), info, () => this.#connection === connection)
   }
 
   /** Registers or logs in with what is known already, and else asks the person. */
@@ -135,12 +141,14 @@ export class ChatSession {
   async #sync(connection: Connection): Promise<void> {
     const { people, rooms, trust, keyring, clock, set } = this.#needs
     const reply = await connection.ask({ op: 'sync' })
+    this.#limits = reply
+    this.#compareClocks(reply.time)
     await this.#told(await people.replace(reply.people))
     this.#presence.begin(people.online)
     rooms.keep(new Set(reply.rooms.map((info) => hex(info.room))))
     for (const info of reply.rooms) await this.tellRoom(info)
     set({ phase: 'online', resumed: connection.mode === 'resumed', since: clock.now() })
-    void keyring.restock(linkOver(connection), hostKey(trust), reply.stock, reply.lastResort)
+    void keyring.restock(this.#linkOver(connection), hostKey(trust), reply.stock, reply.lastResort)
   }
 
   /** Takes what the endpoint says unasked. */
@@ -164,12 +172,24 @@ export class ChatSession {
       case 'reconcile':
         return rooms.get(hex(event.room))?.reconcile(event.add, event.remove)
       case 'stock':
-        return keyring.restock(linkOver(this.connection), hostKey(trust), event.stock, true)
+        return keyring.restock(this.#linkOver(this.connection), hostKey(trust), event.stock, true)
       case 'notice':
         return raise(trouble(event.text, `endpoint-${event.code}`))
       case 'cast_secret':
         return // the connection has learnt it
     }
+  }
+
+  #linkOver(session: Connection): Link {
+    return { ask: (ask) => session.ask(ask), limits: this.#limits, session }
+  }
+
+  /** Tells the person once that the clocks differ by so much that it matters. */
+  #compareClocks(time: number): void {
+    const ahead = this.#needs.clock.now() - time
+    if (Math.abs(ahead) < CLOCKS_APART_MS || this.#clocksTold) return
+    this.#clocksTold = true
+    this.#needs.raise(clocksApart(ahead))
   }
 
   async #told({ came, went, alarms, renamed }: News): Promise<void> {
@@ -203,9 +223,4 @@ function isClosed(error: unknown): boolean {
 
 function closed(): never {
   throw new SottoError('closed', 'The connection ended.')
-}
-
-function linkOver(session: Connection): Link {
-  const { maxMessage } = session.params.limits
-  return { ask: (ask) => session.ask(ask), maxMessage, session }
 }

@@ -87,6 +87,8 @@ export interface RoomView {
   readonly outgoing?: number
   /** What the group's cryptography runs on, for the screen: suite, and native or library. */
   readonly crypto: string
+  /** What being away for long costs here, for people; empty when nothing, or nothing that is known. */
+  readonly absence?: string
   /** Whether messages are kept on this device, or shown in this session only. */
   readonly keepsHistory: boolean
 }

@@ -1,4 +1,5 @@
 import type { Bytes } from '../protocol/bytes.ts'
+import { span } from './absence.ts'
 import type { Notice } from './model.ts'
 import { type PersonPin, spell } from './trust.ts'
 
@@ -107,6 +108,20 @@ export function deviceRemoved(user: string): Notice {
     title: 'This device was removed',
     seen: `It was taken off the devices of ${user}, from another one of them. It no longer sends or receives anything; what was kept here can still be read.`,
     advice: `If you did this, all is well: you can delete ${user} from this browser under Identity. If you did not, somebody else has your key: warn the people you write with, and go on under another name.`,
+    blocking: false,
+    choices: [],
+  }
+}
+
+/** This device's clock is ahead of the endpoint's by so many milliseconds, or behind. */
+export function clocksApart(ahead: number): Notice {
+  return {
+    id: 'clocks',
+    kind: 'warning',
+    title: 'Clocks differ',
+    seen: `The clock of this device is ${span(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} the server’s. Times at messages are off by as much.`,
+    advice:
+      'Look whether the date and time of this device are right. If they are, tell whoever runs the server.',
     blocking: false,
     choices: [],
   }

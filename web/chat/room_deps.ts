@@ -1,6 +1,7 @@
 import type { Bytes } from '../protocol/bytes.ts'
 import type { Ask, Reply } from '../protocol/messages.ts'
 import type { Primitives } from '../protocol/primitives.ts'
+import type { Limits } from './absence.ts'
 import type { Clock } from './clock.ts'
 import type { DeviceKeys, KeyPackagePair } from './mls.ts'
 import type { Notice } from './model.ts'
@@ -43,7 +44,8 @@ export interface RoomDeps {
 export interface Link {
   /** Rejects with RefusedError when the endpoint refuses, else when the session ends. */
   ask<A extends Ask>(ask: A): Promise<Reply<A['op']>>
-  readonly maxMessage: number
+  /** As the endpoint has told them at the beginning of the session. */
+  readonly limits: Limits
   /** Names the session: links to the same one are the same link. */
   readonly session: object
 }

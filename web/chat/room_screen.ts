@@ -1,4 +1,5 @@
 import { equal, hex } from '../protocol/bytes.ts'
+import { costOfAbsence, type Limits } from './absence.ts'
 import type { StoredItem } from './history.ts'
 import type { MessageId, MessageView, RoomId, RoomView, TimelineItem } from './model.ts'
 import type { OutboxEntry } from './outbox.ts'
@@ -18,6 +19,7 @@ export interface Situation {
   /** Numbers of outbox entries that the endpoint has acknowledged. */
   readonly acked: { has(n: number): boolean }
   readonly crypto: string
+  readonly limits: Limits | undefined
 }
 
 /**
@@ -123,6 +125,7 @@ export class RoomScreen {
       outgoing: this.#store.outbox.entries.length,
       waits: this.#waits(situation),
       crypto: situation.crypto,
+      absence: situation.limits === undefined ? '' : costOfAbsence(meta.kind, situation.limits),
       keepsHistory: meta.keeps,
     }
   }

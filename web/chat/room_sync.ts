@@ -287,7 +287,7 @@ export class RoomSync {
     const waiting = this.#core.waiting || (readers.some(({ user }) => user === peer) ? '' : shut)
     const online = link !== undefined
     const crypto = loaded === undefined ? '' : describe(loaded)
-    return { online, over, waiting, fault, acked, crypto }
+    return { online, over, waiting, fault, acked, crypto, limits: link?.limits }
   }
 }
 

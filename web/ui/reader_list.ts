@@ -47,6 +47,7 @@ export class ReaderList extends SottoElement {
           people. This list comes from the encryption itself, not from the server.
         </p>
         <ul role="list" aria-label="Readers">${this.room.readers.map((reader) => this.#renderReader(reader))}</ul>
+        ${this.room.absence ? html`<p class="soft small">${this.room.absence}</p>` : nothing}
         ${this.room.crypto === '' ? nothing : html`<p class="soft small crypto">${this.room.crypto}</p>`}
         ${this.#renderHistory(this.room)}
       </div>
