@@ -5,7 +5,7 @@ import type { Door, Entered, IdentityKeeper, KeyFile } from './door.ts'
 import { DeletePersonEvent, SomebodyElseEvent, StartEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, warningIcon } from './icons.ts'
-import { keyFileName, readKeyFile } from './key_import.ts'
+import { keyFileName, passphraseField, readKeyFile } from './key_import.ts'
 import './password_form.ts'
 import { SidePanel } from './side_panel.ts'
 import { grouped } from './words.ts'
@@ -25,7 +25,6 @@ export class IdentityPanel extends SidePanel {
   @state private busy = ''
   @state private problem = ''
   @state private done = ''
-  @state private reveals = false
   @state private read: { key: KeyFile; name: string } | undefined
   @state private publicPem = ''
   /** How often deletion has been confirmed. */
@@ -62,19 +61,17 @@ export class IdentityPanel extends SidePanel {
   }
 
   #renderFile(): Html {
-    const about = 'passphrase-help identity-problem'
     return html`
       <h3>Key file</h3>
       <form @submit=${this.#export}>
-        <div class="field">
-          <label for="passphrase">Passphrase</label>
-          <input id="passphrase" class=${this.reveals ? '' : 'secret'} type="text" autocomplete="off" autocapitalize="none"
-            autocorrect="off" spellcheck="false" maxlength="1024" aria-describedby=${about} aria-invalid=${this.problem === '' ? 'false' : 'true'}>
-          <label class="reveal"><input type="checkbox" .checked=${this.reveals} @change=${this.#reveal}> Show what I type</label>
-          <p class="soft small" id="passphrase-help">
+        ${passphraseField(
+          'passphrase',
+          'passphrase-help identity-problem',
+          this.problem,
+          html`<p class="soft small" id="passphrase-help">
             Encrypts the file that you export, or opens the one that you import. Nobody can restore it.
-          </p>
-        </div>
+          </p>`,
+        )}
         <p class="problem" id="identity-problem" role="alert">${this.problem}</p>
         <p class="done" role="status" aria-label="Key file">${this.done}</p>
         <div class="choices">
@@ -153,10 +150,6 @@ export class IdentityPanel extends SidePanel {
   #delete(): void {
     this.busy = 'delete'
     this.dispatchEvent(new DeletePersonEvent())
-  }
-
-  #reveal(event: Event): void {
-    this.reveals = (event.target as HTMLInputElement).checked
   }
 
   async #showPublic(): Promise<void> {

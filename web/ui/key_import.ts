@@ -1,5 +1,6 @@
 /** Choosing a key file and reading it, the same on the first screen and in the identity panel. */
 import type { Door, KeyFile } from './door.ts'
+import { type Html, html } from './html.ts'
 
 /** A private key in PEM is a few kilobytes; anything far larger is no key. */
 const LARGEST = 64 * 1024
@@ -26,4 +27,23 @@ export async function readKeyFile(
 /** What our export calls a person's file: safe on every system. */
 export function keyFileName(user: string): string {
   return `sotto-${user.replace(/[^\p{L}\p{N}.-]+/gu, '_')}.pem`
+}
+
+/**
+ * The box for a key file's passphrase. It opens no account, so that no password manager is to keep
+ * or fill it. `help` is rendered below it.
+ */
+export function passphraseField(id: string, about: string, problem: string, help?: Html): Html {
+  return html`<div class="field">
+    <label for=${id}>Passphrase</label>
+    <input id=${id} class="secret" type="text" autocomplete="off" autocapitalize="none" autocorrect="off" spellcheck="false"
+      maxlength="1024" aria-describedby=${about} aria-invalid=${problem === '' ? 'false' : 'true'}>
+    <label class="reveal"><input type="checkbox" @change=${reveal}> Show what I type</label>
+    ${help}
+  </div>`
+}
+
+function reveal({ target }: Event): void {
+  const box = target as HTMLInputElement
+  box.closest('.field')?.querySelector('[maxlength]')?.classList.toggle('secret', !box.checked)
 }

@@ -10,8 +10,13 @@ import { SottoElement } from './element.ts'
 import { EnterEvent, ForgetEvent, StartEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, sign } from './icons.ts'
-import { readKeyFile } from './key_import.ts'
-import { grouped, hue, initial } from './words.ts'
+import { passphraseField, readKeyFile } from './key_import.ts'
+import { grouped, hue, initial, plural } from './words.ts'
+
+/** More people than this make room for the name's box, and who is open elsewhere is folded away. */
+const MANY = 2
+
+const OWNER = 'Type the name it belongs to.'
 
 const WORDS: Record<Making, string> = {
   key: 'Making your key, RSA with 3072 bits',
@@ -53,12 +58,12 @@ export class WelcomeScreen extends SottoElement {
     // It came to nothing: the form is back.
     if (changed.get('making') !== undefined) this.name?.focus()
     if (!changed.has('keyless') || this.keyless === '') return
-    this.querySelector('details')?.setAttribute('open', '')
+    this.querySelector('form details')?.setAttribute('open', '')
     this.querySelector<HTMLElement>('#key-passphrase')?.focus()
   }
 
   override render(): Html {
-    return html`<main>
+    return html`<main class=${this.profiles.length > MANY ? 'many' : ''}>
       <header>
         <span class="sign-box">${sign()}</span>
         <h1 class="wordmark">sotto</h1>
@@ -99,10 +104,18 @@ export class WelcomeScreen extends SottoElement {
   }
 
   #renderProfiles(): Html {
+    const all = this.profiles.filter(({ state }) => state === 'held')
+    const held = all.length > MANY ? all : []
+    const others = this.profiles.filter((profile) => !held.includes(profile))
     return html`<section class="card" aria-labelledby="here-title">
       <h2 id="here-title">In this browser</h2>
-      <ul role="list">${this.profiles.map((profile) => this.#renderProfile(profile))}</ul>
+      ${others.length > 0 ? this.#renderList(others) : nothing}
+      ${held.length > 0 ? html`<details ?open=${this.lost !== ''}><summary>${plural(held.length, 'person is', 'people are')} open in other tabs</summary>${this.#renderList(held)}</details>` : nothing}
     </section>`
+  }
+
+  #renderList(profiles: readonly ProfileView[]): Html {
+    return html`<ul role="list">${profiles.map((profile) => this.#renderProfile(profile))}</ul>`
   }
 
   #renderProfile({ id, user, state }: ProfileView): Html {
@@ -132,11 +145,7 @@ export class WelcomeScreen extends SottoElement {
       </div>`
     return html`<details>
       <summary>I have a key file from another browser</summary>
-      <div class="field">
-        <label for="key-passphrase">Passphrase</label>
-        <input id="key-passphrase" class="secret" type="text" autocomplete="off" autocapitalize="none" autocorrect="off"
-          spellcheck="false" maxlength="1024" aria-describedby="key-problem">
-      </div>
+      ${passphraseField('key-passphrase', 'key-problem', this.keyProblem)}
       <p class="problem" id="key-problem" role="alert">${this.keyProblem}</p>
       <button class="button" type="button" @click=${() => this.querySelector<HTMLInputElement>('[type=file]')?.click()}>Import</button>
       <input type="file" accept=".pem,.key,application/x-pem-file" hidden @change=${this.#readKey}>
@@ -153,7 +162,9 @@ export class WelcomeScreen extends SottoElement {
     const name = this.name?.value ?? ''
     this.nameProblem =
       name.trim() === ''
-        ? 'Type the name that others will see.'
+        ? this.key
+          ? OWNER
+          : 'Type the name that others will see.'
         : (this.door?.nameProblem(name) ?? '')
     if (this.nameProblem === '') this.dispatchEvent(new StartEvent(name, this.key))
     else this.name?.focus()
@@ -171,6 +182,9 @@ export class WelcomeScreen extends SottoElement {
       this.key = read.key
       if (this.name && this.name.value === '') this.name.value = read.name
       this.#checkName()
+      const nameless = this.name?.value === ''
+      if (nameless) this.nameProblem = OWNER
+      this.querySelector<HTMLElement>(nameless ? '#name' : '[type=submit]')?.focus()
     } catch (error) {
       this.keyProblem = error instanceof Error ? error.message : 'This file could not be read.'
     }
