@@ -1,8 +1,8 @@
 import { idbStorage } from '../../web/io/idb_storage.ts'
 import {
   type Claim,
+  claimBefore,
   claimNew,
-  claimProfile,
   claimThis,
   forgetClaim,
   heldProfiles,
@@ -42,32 +42,32 @@ describe('tabs and profiles', () => {
     forgetClaim()
   })
 
-  it('are two people: the second tab finds the first profile held and gets a new one', async () => {
-    const first = await known(keep(await claimProfile()), 'alice')
+  it('are two people: the second tab finds the first profile held', async () => {
+    const first = keep(await known(await claimNew(), 'alice'))
     assert.isTrue(first.fresh)
     anotherTab()
-    const second = keep(await claimProfile())
-    assert.notEqual(second.profile, first.profile)
+    assert.isUndefined(await claimBefore())
     assert.isTrue((await heldProfiles()).has(first.profile))
+    assert.isUndefined(await claimThis(first.profile))
   })
 
-  it('find a profile again once nobody holds it, the oldest first', async () => {
+  it('find a profile again once nobody holds it', async () => {
     const first = await known(await claimNew(), 'alice')
-    const second = keep(await known(await claimNew(), 'bob'))
     first.release()
     anotherTab()
-    const again = keep(await claimProfile())
-    assert.equal(again.profile, first.profile)
-    assert.isFalse(again.fresh)
-    assert.isUndefined(await claimThis(second.profile))
+    // The browser lets go a moment later.
+    while ((await heldProfiles()).has(first.profile));
+    const again = await claimThis(first.profile)
+    assert.isDefined(again)
+    if (again !== undefined) assert.isFalse(keep(again).fresh)
   })
 
   it('keep their own profile over a reload', async () => {
     await known(keep(await claimNew()), 'alice')
     const mine = await known(await claimNew(), 'bob')
     mine.release()
-    const again = keep(await claimProfile())
-    assert.equal(again.profile, mine.profile)
+    const again = await claimBefore()
+    assert.equal(again && keep(again).profile, mine.profile)
   })
 
   it('can take a profile over, and the one that had it is told', async () => {

@@ -109,21 +109,6 @@ export function forgetClaim(): void {
   sessionStorage.removeItem(HERE)
 }
 
-/**
- * This tab's profile: the one it had before a reload, else the first existing that no tab holds,
- * else a new one.
- */
-export async function claimProfile(): Promise<Claim> {
-  const before = await claimBefore()
-  if (before !== undefined) return before
-  const existing = (await listProfiles()).map((entry) => entry.id)
-  for (const profile of existing) {
-    const held = await hold(profile, { ifAvailable: true })
-    if (held !== undefined) return claimed(profile, false, held)
-  }
-  return claimNew()
-}
-
 /** A new profile for this tab, whatever others there are. */
 export async function claimNew(): Promise<Claim> {
   const profile = freshId()
