@@ -30,6 +30,29 @@ function saved(): Promise<string> {
   })
 }
 
+describe('a key that exists in this browser alone', () => {
+  const note = () => document.querySelector<HTMLElement>('[role=note]')
+
+  it('is said to, calmly, beside the people; the way to a copy is one step', async () => {
+    await inTheChat()
+    assert.include(note()?.innerText, 'in this browser and nowhere else')
+    button('Save it to a file').click()
+    await until(() => document.querySelector('identity-panel'))
+  })
+
+  it('can be put aside until the page is opened again', async () => {
+    await inTheChat()
+    button('Not now').click()
+    await until(() => note() === null)
+  })
+
+  it('is said no more once it was exported', async () => {
+    const { chat } = await inTheChat()
+    chat.set({ me: { ...chat.state.me, backedUp: true } })
+    await until(() => note() === null)
+  })
+})
+
 describe('the identity panel', () => {
   it('exports the key under a passphrase, and says from then on that it is backed up', async () => {
     const { door, panel } = await openIdentity()

@@ -1,7 +1,7 @@
 import type { ChatModel, ChatState, RoomView, SearchHit } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { ConnectionEvent, PanelEvent } from './events.ts'
-import { customElement, type Html, html, nothing, property } from './html.ts'
+import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { searchIcon, sign, warningIcon } from './icons.ts'
 import { invitation } from './invitation.ts'
 import type { MessageForm } from './message_form.ts'
@@ -27,6 +27,8 @@ export class ChatScreen extends SottoElement {
   @property aside: ReadonlySet<string> = new Set()
   /** Something that was asked for and failed, for people. */
   @property problem = ''
+  /** That the key is nowhere else was put aside, as long as this page lasts. */
+  @state private told = false
 
   private get form(): MessageForm | null {
     return this.querySelector('message-form')
@@ -64,6 +66,7 @@ export class ChatScreen extends SottoElement {
         </div>
         <nav aria-label="Conversations"><room-list .rooms=${state.rooms} .selected=${room?.room}></room-list></nav>
         <people-list .people=${state.people} .invitation=${invitation(state.endpoint)} .connected=${state.connection.phase === 'online'}></people-list>
+        ${state.me.backedUp || this.told ? nothing : this.#renderBackup()}
       </section>
       <section class="talk" aria-label="Conversation">
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
@@ -89,6 +92,18 @@ export class ChatScreen extends SottoElement {
   /** Goes to a message that was found. */
   show(hit: SearchHit): void {
     void this.updateComplete.then(() => this.list?.show(hit.place, hit.id))
+  }
+
+  #renderBackup(): Html {
+    return html`<div class="backup" role="note">
+      <p class="soft small">Your key exists in this browser and nowhere else. Without a copy, a lost browser is a lost name.</p>
+      <button class="button quiet" type="button" aria-haspopup="dialog" @click=${() => this.dispatchEvent(new PanelEvent('identity'))}>Save it to a file</button>
+      <button class="button quiet" type="button" @click=${this.#putAside}>Not now</button>
+    </div>`
+  }
+
+  #putAside(): void {
+    this.told = true
   }
 
   #renderRoom(room: RoomView, { connection, endpoint }: ChatState): Html {
