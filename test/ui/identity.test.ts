@@ -42,7 +42,7 @@ describe('a key that exists in this browser alone', () => {
 
   it('can be put aside until the page is opened again', async () => {
     await inTheChat()
-    button('Not now').click()
+    button('Later').click()
     await until(() => note() === null)
   })
 

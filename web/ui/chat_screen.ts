@@ -98,7 +98,7 @@ export class ChatScreen extends SottoElement {
     return html`<div class="backup" role="note">
       <p class="soft small">Your key exists in this browser and nowhere else. Without a copy, a lost browser is a lost name.</p>
       <button class="button quiet" type="button" aria-haspopup="dialog" @click=${() => this.dispatchEvent(new PanelEvent('identity'))}>Save it to a file</button>
-      <button class="button quiet" type="button" @click=${this.#putAside}>Not now</button>
+      <button class="button quiet" type="button" @click=${this.#putAside}>Later</button>
     </div>`
   }
 
