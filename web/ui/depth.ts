@@ -3,14 +3,10 @@
  * step by step. An entry holds that number and nothing else; the address stays as it is.
  */
 export class Depth {
-  readonly #moved: (depth: number | undefined) => void
+  /** The person has gone back or forth; undefined when a move of ours is done. */
+  moved: (depth: number | undefined) => void = () => undefined
   /** A move of ours is under way: the browser tells when it is done. */
   #moving = false
-
-  /** `moved`: the person has gone back or forth; undefined when a move of ours is done. */
-  constructor(moved: (depth: number | undefined) => void) {
-    this.#moved = moved
-  }
 
   listen(): void {
     addEventListener('popstate', this.#onPop)
@@ -32,7 +28,7 @@ export class Depth {
   readonly #onPop = (): void => {
     const own = this.#moving
     this.#moving = false
-    this.#moved(own ? undefined : present())
+    this.moved(own ? undefined : present())
   }
 }
 
