@@ -59,10 +59,10 @@ function neededBy(
 
 /**
  * All of ours that the first screen can do without is one file: it compresses better (by 3 KB), and
- * is there as a whole when somebody comes in. What only some engines need stays apart.
+ * is there as a whole when somebody comes in. What only some engines or few people need stays apart.
  */
 function afterFirstPaint(id: string, modules: Modules): string | null {
-  if (neededBy(id, modules, (_, isEntry) => isEntry)) return null
+  if (neededBy(id, modules, (one, isEntry) => isEntry || one.endsWith('/qr_code.ts'))) return null
   return neededBy(id, modules, (importer) => importer.startsWith(join(root, 'web/')))
     ? 'chat'
     : null

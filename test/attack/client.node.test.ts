@@ -332,7 +332,7 @@ describe('a person whose key is not the pinned one', () => {
       const { storage, vault } = alice.profile
       const pins = await Trust.open(storage, vault, 'localhost')
       await pins.see([{ user: 'bob', fingerprint: other }])
-      await pins.verified('bob')
+      await pins.verified('bob', true)
       alice.chat = stand.chat(alice.profile)
       const [bob] = (await stand.join('bob')) as [Peer]
       alice.chat.connect()

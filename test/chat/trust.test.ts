@@ -46,6 +46,17 @@ describe('pins', () => {
     assert.equal(trust.word('alice'), 'pinned')
   })
 
+  it('are verified by a person, and not verified after all', async () => {
+    const storage = new MemoryStorage()
+    const trust = await Trust.open(storage, vault, 'localhost')
+    await trust.see([{ user: 'alice', fingerprint: key(1) }])
+    for (const verified of [true, false]) {
+      await trust.verified('alice', verified)
+      const again = await Trust.open(storage, vault, 'localhost')
+      assert.equal(again.word('alice'), verified ? 'verified' : 'pinned')
+    }
+  })
+
   it('are another endpoint’s own', async () => {
     const storage = new MemoryStorage()
     const one = await Trust.open(storage, vault, 'one.example')

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readQr } from '../support/read_qr.ts'
 import { type Stack, startStack } from '../support/stack.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { Browser, type Tab } from '../support/tabs.ts'
@@ -51,6 +52,19 @@ describe('the identity panel', () => {
     await tab.page.getByRole('button', { name: 'Import' }).click()
     await (await chooser).setFiles(file)
   }
+
+  it('shows the fingerprint as a QR code that another reader reads', async () => {
+    const tab = await browser.join(stack.pageUrl, 'quinn')
+    await tab.openPanel('Identity')
+    const shown = await shownFingerprint(tab)
+    await tab.press('Show QR code')
+    const code = tab.page.getByRole('img', { name: 'QR code of your fingerprint' })
+    const [, , side] = ((await code.getAttribute('viewBox')) ?? '').split(' ')
+    const path = await code.locator('path').last().getAttribute('d')
+    assert.equal(readQr(path ?? '', Number(side)), `sotto:${shown}`)
+    assert.deepEqual(tab.complaints, [])
+    await tab.page.close()
+  })
 
   it('exports a key that openssl opens with the passphrase, and with no other', async () => {
     const tab = await browser.join(stack.pageUrl, 'erin')

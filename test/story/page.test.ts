@@ -58,6 +58,8 @@ describe('the built page under its real headers', () => {
     await alice.press('End-to-end encrypted. Only bob and you can read this')
     await alice.press('I compared these digits with bob')
     await alice.says('Verified by you')
+    await alice.press('Not verified after all')
+    await alice.press('I compared these digits with bob')
     await alice.exportKey(join(directory, 'alice.pem'), 'correct horse battery')
     await alice.openPanel('Handshake')
     await alice.says('Full handshake')

@@ -247,8 +247,14 @@ export class ScriptedChat extends EventTarget implements ChatModel {
     this.#ask(`password ${next}${current === undefined ? '' : ` instead of ${current}`}`)
   }
 
-  async verifyPerson(user: string): Promise<void> {
-    this.#ask(`verify ${user}`)
+  async verifyPerson(user: string, verified: boolean): Promise<void> {
+    this.#ask(`${verified ? 'verify' : 'doubt'} ${user}`)
+    for (const { room, readers } of this.state.rooms)
+      this.setRoom(room, {
+        readers: readers.map((one) =>
+          one.user === user ? { ...one, trust: verified ? 'verified' : 'pinned' } : one,
+        ),
+      })
   }
 
   /** Finds what holds the query as it stands. */

@@ -121,6 +121,24 @@ describe('the identity panel', () => {
   })
 })
 
+describe('the digits of a person', () => {
+  it('are said where to find and how to compare, and are verified until that is taken back', async () => {
+    const { chat } = await inTheChat()
+    one('.claim').click()
+    await drawn()
+    const readers = one('#readers')
+    assert.include(readers.innerText, 'have them open Identity on their own device')
+    assert.include(readers.innerText, 'face to face or by voice')
+    button('I compared these digits with bob').focus()
+    button('I compared these digits with bob').click()
+    await until(() => readers.innerText.includes('Verified by you'))
+    assert.equal(document.activeElement?.textContent?.trim(), 'Not verified after all')
+    button('Not verified after all').click()
+    await until(() => !readers.innerText.includes('Verified by you'))
+    assert.deepEqual(chat.asked, ['verify bob', 'doubt bob'])
+  })
+})
+
 describe('a tab whose person another tab took over', () => {
   it('stops, says so, and offers to take over again', async () => {
     const door = new ScriptedDoor()

@@ -209,9 +209,8 @@ export class Chat extends EventTarget implements ChatModel {
     this.#changed()
   }
 
-  /** The two have compared their safety numbers. */
-  async verifyPerson(user: string): Promise<void> {
-    await (await this.#opened()).trust.verified(user)
+  async verifyPerson(user: string, verified: boolean): Promise<void> {
+    await (await this.#opened()).trust.verified(user, verified)
     this.#changed()
   }
 

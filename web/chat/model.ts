@@ -247,8 +247,8 @@ export interface ChatModel extends EventTarget {
    * the endpoint's text when `current` is not the present one.
    */
   setPassword(next: string | null, current?: string): Promise<void>
-  /** The two have compared their fingerprints. */
-  verifyPerson(user: string): Promise<void>
+  /** The two have compared their fingerprints, or not after all. */
+  verifyPerson(user: string, verified: boolean): Promise<void>
   /**
    * Finds messages on this device, in all rooms, that have all words of `query`, whatever their case
    * and accents; the last word may be unfinished. A query without a word finds nothing.

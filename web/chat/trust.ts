@@ -169,10 +169,10 @@ export class Trust {
     )
   }
 
-  /** The two have compared their safety numbers. */
-  async verified(user: string): Promise<void> {
+  /** The person has compared this one's fingerprint with them, or takes that back. */
+  async verified(user: string, verified: boolean): Promise<void> {
     const pin = this.person(user)
-    if (pin !== undefined) await this.#set({ ...pin, verified: true })
+    if (pin !== undefined) await this.#set({ ...pin, verified })
   }
 
   #set(pin: PersonPin): Promise<void> {

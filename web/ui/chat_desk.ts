@@ -56,7 +56,9 @@ export class ChatDesk extends SottoElement {
     on<DraftEvent>(DraftEvent.type, ({ room, text }) => this.#setDraft(room, text))
     on<SendEvent>(SendEvent.type, ({ room, text }) => this.#send(room, text))
     on<OpenPrivateEvent>(OpenPrivateEvent.type, (event) => this.#openPrivate(event))
-    on<VerifyEvent>(VerifyEvent.type, ({ user }) => this.#model?.verifyPerson(user))
+    on<VerifyEvent>(VerifyEvent.type, ({ user, verified }) =>
+      this.#model?.verifyPerson(user, verified),
+    )
     on<SeenEvent>(SeenEvent.type, ({ room }) => this.#model?.markRead(room))
     on<FailedMessageEvent>(FailedMessageEvent.type, ({ room, id, what }) =>
       what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id),

@@ -75,13 +75,15 @@ export class SelectRoomEvent extends Ask {
   }
 }
 
-/** The person has compared this one's fingerprint with them. */
+/** The person has compared this one's fingerprint with them, or not after all. */
 export class VerifyEvent extends Ask {
   static readonly type = 'sotto-verify'
   readonly user: string
-  constructor(user: string) {
+  readonly verified: boolean
+  constructor(user: string, verified: boolean) {
     super(VerifyEvent.type)
     this.user = user
+    this.verified = verified
   }
 }
 

@@ -7,8 +7,12 @@ import { customElement, type Html, html, nothing, property, state } from './html
 import { checkIcon, warningIcon } from './icons.ts'
 import { keyFileName, passphraseField, readKeyFile } from './key_import.ts'
 import './password_form.ts'
+import type { QrCode } from './qr_code.ts'
 import { SidePanel } from './side_panel.ts'
 import { grouped } from './words.ts'
+
+/** What a scanned fingerprint begins with. It is no address: nothing is to be opened. */
+const MARK = 'sotto:'
 
 /** A shorter one is guessed from the file alone too soon. */
 const SHORTEST = 8
@@ -27,6 +31,7 @@ export class IdentityPanel extends SidePanel {
   @state private done = ''
   @state private read: { key: KeyFile; name: string } | undefined
   @state private publicPem = ''
+  @state private qr: QrCode | undefined
   /** How often deletion has been confirmed. */
   @state private confirmed = 0
 
@@ -48,7 +53,11 @@ export class IdentityPanel extends SidePanel {
       <p>You are <b><bdi>${this.me.user}</bdi></b>. This key proves it.</p>
       <h3>Fingerprint</h3>
       <code class="fingerprint">${grouped(this.me.fingerprint)}</code>
-      <p class="soft small">People who see the same digits beside your name are talking to you.</p>
+      <p class="soft small">
+        People who see the same digits beside your name are talking to you. Read them out to them face to face or by
+        voice, or let them scan the QR code with any app that shows its text: ${MARK} and the same digits.
+      </p>
+      ${this.qr ? renderQr(this.qr) : html`<button class="button" type="button" @click=${this.#showQr}>Show QR code</button>`}
       ${this.me.backedUp ? backedUp() : notBackedUp(this.keeper?.persistent ?? true)}
       ${this.#renderFile()}
       ${this.read ? this.#renderRead(this.read) : nothing}
@@ -152,6 +161,13 @@ export class IdentityPanel extends SidePanel {
     this.dispatchEvent(new DeletePersonEvent())
   }
 
+  async #showQr(): Promise<void> {
+    await this.#work('qr', async () => {
+      const { qrCode } = await import('./qr_code.ts')
+      this.qr = qrCode(MARK + (this.me?.fingerprint ?? ''))
+    })
+  }
+
   async #showPublic(): Promise<void> {
     await this.#work('public', async () => {
       this.publicPem = (await this.keeper?.publicPem()) ?? ''
@@ -208,6 +224,13 @@ export class IdentityPanel extends SidePanel {
     }
     this.busy = ''
   }
+}
+
+/** Dark on light, by day and by night: not every reader takes it the other way round. */
+function renderQr({ side, path }: QrCode): Html {
+  return html`<svg class="qr" role="img" aria-label="QR code of your fingerprint" viewBox="0 0 ${side} ${side}" shape-rendering="crispEdges">
+    <path fill="#fff" d="M0 0h${side}v${side}H0z" /><path d=${path} />
+  </svg>`
 }
 
 function backedUp(): Html {

@@ -46,6 +46,10 @@ export class ReaderList extends SottoElement {
           What you write here is encrypted on this device and opened only on the devices of these
           people. This list comes from the encryption itself, not from the server.
         </p>
+        <p class="soft small">
+          To be sure of somebody, have them open Identity on their own device: the digits there and the ones here must be
+          the same, all of them. Compare face to face or by voice. What is written here proves nothing.
+        </p>
         <ul role="list" aria-label="Readers">${this.room.readers.map((reader) => this.#renderReader(reader))}</ul>
         ${this.room.absence ? html`<p class="soft small">${this.room.absence}</p>` : nothing}
         ${this.room.crypto === '' ? nothing : html`<p class="soft small crypto">${this.room.crypto}</p>`}
@@ -61,14 +65,15 @@ export class ReaderList extends SottoElement {
       <div>
         <p><b><bdi>${reader.user}</bdi></b> <span class=${reader.trust === 'changed' ? 'problem' : 'soft'}>${trust}, ${plural(reader.devices, 'device')}</span></p>
         <code class="fingerprint">${grouped(reader.fingerprint)}</code>
-        ${reader.me || reader.trust !== 'pinned' ? nothing : this.#renderVerify(reader.user)}
+        ${reader.me || reader.trust === 'changed' ? nothing : this.#renderVerify(reader)}
       </div>
     </li>`
   }
 
-  #renderVerify(user: string): Html {
-    return html`<button class="verify" type="button" @click=${() => this.dispatchEvent(new VerifyEvent(user))}>
-      I compared these digits with ${user}
+  #renderVerify({ user, trust }: Reader): Html {
+    const verified = trust === 'verified'
+    return html`<button class="verify" type="button" @click=${() => this.dispatchEvent(new VerifyEvent(user, !verified))}>
+      ${verified ? 'Not verified after all' : `I compared these digits with ${user}`}
     </button>`
   }
 
