@@ -12,6 +12,7 @@ import { inLobby, lobbyOf, type Peer, Stand, texts } from '../support/peers.ts'
 import { full, type Random, random, seeded } from '../support/random.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
+import { explained } from '../support/whereabouts.ts'
 
 const SEEDS = full ? 100 : 5
 const KID = 16
@@ -125,9 +126,11 @@ describe('a relay and a subscriber who work together', () => {
       if (alice.chat.state.connection.phase === 'offline') setTimeout(() => alice.chat.wake(), 10)
     })
     alice.chat.connect()
-    await inLobby(alice.chat)
-    await untilSame()
-    await talk(1)
+    await explained([alice, bob], async () => {
+      await inLobby(alice.chat)
+      await untilSame()
+      await talk(1)
+    })
   })
   after(async () => {
     await eve?.close()
@@ -301,7 +304,7 @@ describe('a relay and a subscriber who work together', () => {
         for (let i = 0; i < SEEDS; i++) {
           const one = random(chance.u32())
           try {
-            await attack(one)
+            await explained([alice, bob], () => attack(one))
           } catch (error) {
             if (error instanceof Error) error.message += ` (case of seed ${one.seed})`
             throw error

@@ -7,6 +7,7 @@ const LEAST_FAULTS = 1_000
 /** Bursts between two moments in which everything is compared. */
 const BURSTS = 12
 const HEAVY_EVERY = 6
+const LAST_WORDS = 4
 /** With SOTTO_FULL: so long, and a new Sotto after so many faults. */
 const SECONDS = Number(process.env.SOTTO_SECONDS ?? 600)
 const SEED = Number(process.env.SOTTO_SEED ?? 1)
@@ -15,10 +16,15 @@ const SEED = Number(process.env.SOTTO_SEED ?? 1)
 async function campaign(seed: number, enough: (faults: number) => boolean) {
   const run = await Campaign.start(seed)
   try {
-    for (let calms = 0; !enough(run.totals.faults); calms++) {
+    for (let round = 0; !enough(run.totals.faults); round++) {
       for (let burst = 1; burst <= BURSTS; burst++) await run.storm(burst % HEAVY_EVERY === 0)
       await run.calm()
-      if (calms < 4) await run.guest(`guest${calms}`, calms % 2 === 0 ? 'tcp' : 'websocket')
+      // In a storm everybody connects anew and fetches: what was not announced is noticed only here.
+      for (let i = 0; i < LAST_WORDS; i++) {
+        await run.lastWords()
+        await run.calm()
+      }
+      if (round < 4) await run.guest(`guest${round}`, round % 2 === 0 ? 'tcp' : 'websocket')
     }
     return run.totals
   } catch (error) {

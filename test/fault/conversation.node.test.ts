@@ -12,6 +12,7 @@ import { full, type Random, random } from '../support/random.ts'
 import { type Stack, startStack } from '../support/stack.ts'
 import { after, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
+import { explained } from '../support/whereabouts.ts'
 
 /** A person whose process and network can fail. */
 class Victim {
@@ -49,6 +50,10 @@ class Victim {
     const vault = openVault(key)
     const profile = { user: name, device, identity, storage, vault, backedUp: false }
     return new Victim(name, port, profile, checker)
+  }
+
+  get profile(): Profile {
+    return this.#profile
   }
 
   /** The process dies at one of its next writes, before or after that write; another one starts. */
@@ -147,10 +152,12 @@ describe('a conversation under faults', () => {
     stack = await startStack()
     const start = (name: string) => Victim.start(name, stack.endpointPort, () => checker)
     victims = await Promise.all(['alice', 'bob', 'carol'].map(start))
-    await Promise.all(victims.map(({ chat }) => inLobby(chat)))
-    await Promise.all(
-      victims.map(({ chat }) => until(chat, ({ rooms }) => rooms[0]?.readers.length === 3)),
-    )
+    await explained(victims, async () => {
+      await Promise.all(victims.map(({ chat }) => inLobby(chat)))
+      await Promise.all(
+        victims.map(({ chat }) => until(chat, ({ rooms }) => rooms[0]?.readers.length === 3)),
+      )
+    })
   })
   after(async () => {
     await Promise.all(victims.map(({ chat }) => chat.disconnect()))
@@ -159,13 +166,13 @@ describe('a conversation under faults', () => {
 
   for (let seed = 1; seed <= (full ? 200 : 5); seed++) {
     it(`loses nothing, shows nothing twice and keeps one order, seed ${seed}`, async () => {
-      await Promise.all(victims.map(({ chat }) => inLobby(chat)))
+      await explained(victims, () => Promise.all(victims.map(({ chat }) => inLobby(chat))))
       const room = lobbyOf((victims[0] as Victim).chat)
       const now = new Checker(room)
       checker = now
       for (const { chat } of victims) now.watch(chat)
       await run(stack, victims, now, seed)
-      await converged(victims, room, seed)
+      await explained(victims, () => converged(victims, room, seed))
       for (const { name, chat } of victims) await now.drain(name, chat)
       now.judge(`seed ${seed}`)
     })

@@ -20,6 +20,7 @@ import { type Random, random } from './random.ts'
 import { type PartName, type Stack, startStack } from './stack.ts'
 import { assert } from './suite.ts'
 import { until } from './until.ts'
+import { explained, whereabouts } from './whereabouts.ts'
 
 const PEOPLE: readonly (readonly [string, Way])[] = [
   ['alice', 'tcp'],
@@ -150,6 +151,26 @@ export class Campaign {
     await this.#until(() => this.frames.waiting === 0, 'every fault has happened')
   }
 
+  /**
+   * In each room somebody says something and is gone as soon as that has left. Nobody says anything
+   * after it, and nobody else connects anew: who does not have it then was not told.
+   */
+  async lastWords(): Promise<void> {
+    const r = this.#random
+    const speakers = new Map<Member, RoomId>()
+    for (const { room, names } of this.#rooms.toReversed())
+      speakers.set(r.pick(this.#present(names).filter((one) => !speakers.has(one))), room)
+    const deaths = [...speakers.keys()].map(({ deaths }) => deaths)
+    for (const [member, room] of speakers) {
+      this.#count('gone after a last word')
+      this.#said += 1
+      member.dieSoon({ at: 'sent', left: 0, done: true })
+      await member.say(room, `${this.#said}, the last of ${member.name}`)
+    }
+    const gone = () => [...speakers.keys()].every((one, i) => one.deaths > (deaths[i] ?? 0))
+    await this.#until(gone, 'all who said a last word are gone', true)
+  }
+
   /** The faults end; everyone has everything soon, and the ledger's judgement holds. */
   async calm(): Promise<void> {
     this.frames.disarm()
@@ -275,6 +296,11 @@ export class Campaign {
 
   async #gather(): Promise<void> {
     await Promise.all(PEOPLE.map(([name, way]) => this.#member(name, way)))
+    await explained(this.members, () => this.#meet())
+  }
+
+  /** Resolves when everybody is in the lobby, and the pairs are in their rooms. */
+  async #meet(): Promise<void> {
     await Promise.all(this.members.map(({ chat }) => inLobby(chat)))
     const everyone = PEOPLE.length
     for (const { chat } of this.members)
@@ -397,7 +423,7 @@ export class Campaign {
       quiet = (await this.#still()) ? quiet + 1 : 0
       for (const member of this.members) {
         const { phase } = member.chat.state.connection
-        if (phase === 'offline') member.skipWait()
+        if (phase === 'offline') calm ? member.lookOrWait() : member.skipWait()
         else if (calm || quiet === 0) continue
         else if (phase === 'online') member.clock.sleep(SILENT_MS)
         else if (quiet % STUCK === 0) member.cut()
@@ -435,14 +461,10 @@ export class Campaign {
   }
 
   async #state(): Promise<string> {
-    const lines = this.members.map((member) => {
-      const { connection } = member.chat.state
-      const rooms = this.#rooms.map(({ room }) => {
-        const view = member.view(room)
-        const count = this.ledger.shownTo(room, member.name).size
-        return `${view?.title} ${view?.phase} ${view?.text} out ${view?.outgoing} shown ${count}`
-      })
-      return `${member.name} ${JSON.stringify(connection)}; ${rooms.join('; ')}`
+    const lines = this.members.map(async (member) => {
+      const shown = this.#rooms.map(({ room }) => this.ledger.shownTo(room, member.name).size)
+      const trail = member.trail.slice(-8).join(' · ')
+      return `${await whereabouts(member)}\n  shown ${shown.join(', ')}; ${trail}`
     })
     const known = this.#rooms.map(({ room, names }) => {
       const whole = this.#present(names).filter(({ name }) => !this.#guests.has(name))
@@ -451,6 +473,7 @@ export class Campaign {
         whole.map(({ name }) => name),
       ).size
     })
-    return [`known ${known.join(', ')}; armed ${this.frames.waiting}`, ...lines].join('\n')
+    const told = await Promise.all(lines)
+    return [`known ${known.join(', ')}; armed ${this.frames.waiting}`, ...told].join('\n')
   }
 }

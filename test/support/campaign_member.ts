@@ -37,6 +37,8 @@ type Life = Profile & { storage: MemoryStorage }
 /** Items at the end of a timeline that are looked at again with the new ones. */
 const OVERLAP = 16
 const LONGEST_WAIT_MS = 30_000
+/** Between two tries in the first half minute. */
+const SOON_MS = 2_000
 
 /** A person whose process, store, clock and network can fail; what it shows goes to the ledger. */
 export class Member {
@@ -79,6 +81,10 @@ export class Member {
     return new Member(o, await Network.open(o.target), profile)
   }
 
+  get profile(): Profile {
+    return this.#profile
+  }
+
   /** While it storms nobody waits between two tries: that time is slept through. */
   set storm(on: boolean) {
     this.#storm = on
@@ -100,6 +106,17 @@ export class Member {
     const wait = connection.retryAt - this.clock.now()
     // The time of day may have been set since then.
     this.clock.sleep(Math.min(Math.max(0, wait), LONGEST_WAIT_MS) + 1)
+  }
+
+  /**
+   * Sleeps until the next try. After more than half a minute without a server that may be half a
+   * minute away: then somebody looks.
+   */
+  lookOrWait(): void {
+    const { connection } = this.chat.state
+    const at = connection.phase === 'offline' ? connection.retryAt : undefined
+    if (at !== undefined && at - this.clock.now() > SOON_MS) this.chat.wake()
+    else this.skipWait()
   }
 
   /** Types a message. A process that dies over it never says whether it was stored. */
@@ -163,14 +180,15 @@ export class Member {
     await this.network.close()
   }
 
-  #die(): void {
+  #die(sent = false): void {
     this.deaths += 1
     this.#death.resolve()
     this.#death = Promise.withResolvers()
     this.#frameDeath = undefined
     const storage = this.#profile.storage.crash()
     this.#transport?.close()
-    this.network.cut()
+    // What has left the process arrives, whatever becomes of the process.
+    if (!sent) this.network.cut()
     void this.chat.disconnect()
     this.clock = this.clock.handOver()
     this.#profile = { ...this.#profile, storage }
@@ -226,7 +244,7 @@ export class Member {
       const death = this.#frameDeath
       return death?.at === at && death.left-- <= 0 ? death : undefined
     }
-    const die = () => this.#die()
+    const die = (sent = false) => this.#die(sent)
     return {
       closed: inner.closed,
       get buffered() {
@@ -235,7 +253,7 @@ export class Member {
       send(frame) {
         const death = due('sent')
         if (death === undefined || death.done) inner.send(frame)
-        if (death !== undefined) die()
+        if (death !== undefined) die(death.done)
       },
       close: () => inner.close(),
       async *[Symbol.asyncIterator]() {

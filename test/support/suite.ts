@@ -28,8 +28,21 @@ async function load(): Promise<Suite> {
   return (await import(runner)) as unknown as Suite
 }
 
-export const { describe, it, before, after, beforeEach, afterEach } = await load()
+const suite = await load()
+export const { describe, it, after, beforeEach, afterEach } = suite
 export { assert }
+
+/** What fails here fails every test of its suite, and says that it was not they. */
+export function before(body: Body): void {
+  suite.before(async () => {
+    try {
+      await body()
+    } catch (error) {
+      if (error instanceof Error) error.message = `before any test: ${error.message}`
+      throw error
+    }
+  })
+}
 
 /** Asserts that `work` rejects (or throws) a SottoError of this code, and returns it. */
 export async function fails(code: string, work: () => unknown): Promise<Error> {
