@@ -235,6 +235,7 @@ export class BarePeer {
   readonly #openers: CastOpener[] = []
   #next = 1
   #silent = false
+  #end = ''
 
   constructor(line: Line, established: Established) {
     this.line = line
@@ -281,7 +282,7 @@ export class BarePeer {
         const found = look()
         if (found === undefined && !this.#silent) return
         this.#watchers.delete(check)
-        if (found === undefined) reject(new Error('the session ended before'))
+        if (found === undefined) reject(new Error(`the session ended before: ${this.#end}`))
         else resolve(found)
       }
       this.#watchers.add(check)
@@ -309,6 +310,7 @@ export class BarePeer {
       end = error instanceof SottoError ? error.code : String(error)
       this.line.cut()
     }
+    this.#end = end
     this.#silent = true
     for (const { reject } of this.#waiting.values()) reject(new Error(`session over: ${end}`))
     for (const look of [...this.#watchers]) look()
