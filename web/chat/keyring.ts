@@ -137,15 +137,14 @@ export class Keyring {
     const now = this.#clock.now()
     const { whole, damaged } = await this.#packages()
     const published = await storage.read(PUBLISHED)
-    const made = [...new Set([...whole.values()].map(({ at }) => at))].sort((a, b) => b - a)
-    const kept = made.filter((at, i) => {
-      return i === 0 || at === published || (i < KEPT_STOCKS && now - at < KEPT_MS)
-    })
-    await this.#tidy(whole, damaged, kept)
-    const newest = [...whole.values()].filter(({ at }) => at === made[0])
-    const age = now - (made[0] ?? 0)
     // What a clock that was ahead has made may not be good yet.
-    const fresh = age < FRESH_MS && age > -DAY_MS
+    const made = [...new Set([...whole.values()].map(({ at }) => at))]
+      .filter((at) => at < now + DAY_MS && at > now - KEPT_MS)
+      .sort((a, b) => b - a)
+      .slice(0, KEPT_STOCKS)
+    await this.#tidy(whole, damaged, [published, ...made])
+    const newest = [...whole.values()].filter(({ at }) => at === made[0])
+    const fresh = (made[0] ?? 0) > now - FRESH_MS
     const sound = damaged.length === 0 && newest.some(({ last }) => last) && newest.length > stock
     const known = published === made[0]
     if (fresh && sound && known && hasLast && stock >= LOW) return
@@ -179,7 +178,7 @@ export class Keyring {
   async #tidy(
     whole: ReadonlyMap<string, StoredPackage>,
     damaged: readonly string[],
-    kept: readonly number[],
+    kept: readonly unknown[],
   ): Promise<void> {
     const old = [...whole].filter(([, { at }]) => !kept.includes(at)).map(([key]) => key)
     const gone = [...damaged, ...old]
