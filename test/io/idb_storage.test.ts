@@ -57,6 +57,17 @@ describe('IndexedDB', () => {
     await third.destroy()
   })
 
+  it('is its holder’s to write to, however many there were before', async () => {
+    for (let i = 0; i < 140; i++) {
+      const storage = await heldStorage('often', () => true)
+      await storage.write(new Map([['a', i]]))
+      storage.close()
+    }
+    const last = await heldStorage('often', () => true)
+    assert.equal(await last.read('a'), 139)
+    await last.destroy()
+  })
+
   it('is not taken by a tab that has lost its profile before it came to that', async () => {
     const holder = await heldStorage('late', () => true)
     await fails('unavailable', () => heldStorage('late', () => false))

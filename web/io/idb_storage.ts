@@ -41,28 +41,24 @@ class StrictStore {
     this.name = name
   }
 
-  use: UseStore = async (mode, callback) => {
-    const database = await this.#open()
-    // Said by another tab meanwhile, and heard at once: nothing is begun any more.
-    if (this.#closed) throw gone()
-    const transaction = database.transaction(STORE, mode, { durability: 'strict' })
-    return callback(transaction.objectStore(STORE))
-  }
+  use: UseStore = async (mode, callback) => callback(await this.#begin(mode, 'strict'))
 
-  /** From here on no earlier holder can write any more, however late it wakes. */
-  hold(mine: () => boolean): Promise<void> {
-    return this.use('readwrite', (objects): Promise<void> => {
-      if (!mine()) throw gone()
-      const before = objects.get(HOLDERS)
-      before.onsuccess = () => {
-        const former = (before.result as number | undefined) ?? 0
-        this.#holder = former + 1
-        objects.put(this.#holder, HOLDERS)
-        if (former > 0) objects.put(true, former)
-        objects.delete(former - MOST_FORMER)
-      }
-      return promisifyRequest(objects.transaction)
-    })
+  /**
+   * From here on no earlier holder can write any more, however late it wakes. It need not be on the
+   * disk at once: a power cut ends all of them.
+   */
+  async hold(mine: () => boolean): Promise<void> {
+    const objects = await this.#begin('readwrite', 'relaxed')
+    if (!mine()) throw gone()
+    const before = objects.get(HOLDERS)
+    before.onsuccess = () => {
+      const former = (before.result as number | undefined) ?? 0
+      this.#holder = former + 1
+      objects.put(this.#holder, HOLDERS)
+      if (former > HOLDERS) objects.put(true, former)
+      if (former - MOST_FORMER > HOLDERS) objects.delete(former - MOST_FORMER)
+    }
+    return promisifyRequest(objects.transaction)
   }
 
   /**
@@ -76,6 +72,13 @@ class StrictStore {
     if (guard !== undefined) objects.delete(this.#holder)
     if (guard === undefined || ERRORS_UNDO) commit()
     else guard.onsuccess = commit
+  }
+
+  async #begin(mode: IDBTransactionMode, durability: IDBTransactionDurability) {
+    const database = await this.#open()
+    // Said by another tab meanwhile, and heard at once: nothing is begun any more.
+    if (this.#closed) throw gone()
+    return database.transaction(STORE, mode, { durability }).objectStore(STORE)
   }
 
   async close(): Promise<void> {
