@@ -13,7 +13,7 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { type Bytes, concat } from '../web/protocol/bytes.ts'
+import { type Bytes, concat, packed, unpacked } from '../web/protocol/bytes.ts'
 import { SottoError } from '../web/protocol/errors.ts'
 import type {
   Aead,
@@ -80,30 +80,18 @@ function digest(data: Uint8Array): string {
   return hash('sha256', data, 'binary')
 }
 
-function bytesOf(characters: string): Bytes {
-  const bytes = new Uint8Array(characters.length)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i)
-  return bytes
-}
-
-/** Not by a spread, which walks an iterator: ten times as long. */
-function charactersOf(bytes: Bytes): string {
-  return Reflect.apply(String.fromCharCode, undefined, bytes)
-}
-
 /**
  * HMAC (RFC 2104) of one-shot hashes: `createHmac` makes a stream and a native handle each time,
  * and at fifty a handshake those and their collection were a tenth of a resumption. For the same
  * reason this is no KeyObject, which Node exports on request anyway. The field keeps the key out
- * of logs. It is held as characters below U+0100: bytes of its own are an object over a buffer over
- * a store, five times as large, and an endpoint holds three keys for everyone who is there.
+ * of logs. It is held packed: an endpoint holds three keys for everyone who is there.
  */
 class NodeHmacKey implements HmacKey {
   readonly type = 'secret'
   readonly #raw: string
 
   constructor(raw: Bytes) {
-    this.#raw = raw.length > BLOCK ? digest(raw) : charactersOf(raw)
+    this.#raw = raw.length > BLOCK ? digest(raw) : packed(raw)
   }
 
   mac(data: Bytes): Bytes {
@@ -114,7 +102,7 @@ class NodeHmacKey implements HmacKey {
     const inner = digest(work.subarray(0, BLOCK + data.length))
     for (let i = 0; i < BLOCK; i++) work[i] = (work[i] as number) ^ INNER_PAD ^ OUTER_PAD
     work.write(inner, BLOCK, 'binary')
-    const mac = bytesOf(digest(work.subarray(0, BLOCK + DIGEST)))
+    const mac = unpacked(digest(work.subarray(0, BLOCK + DIGEST)))
     work.fill(0)
     return mac
   }
@@ -213,7 +201,7 @@ function ed25519Verifier(raw: Bytes): Verify {
 }
 
 export const nodePrimitives: Primitives = {
-  sha256: (data) => bytesOf(digest(data)),
+  sha256: (data) => unpacked(digest(data)),
   hmacKey: (raw) => new NodeHmacKey(raw),
   hmac: (key, data) => (key as NodeHmacKey).mac(data),
   x25519,

@@ -47,6 +47,9 @@ export interface Applicant {
   readonly ticket: Bytes
 }
 
+/** Whose password it is, and where the tries at it come from. */
+export type Asker = Pick<Applicant, 'user' | 'skeleton' | 'origin'>
+
 type Given = Pick<RequestOf<'login'>, 'serverPassword' | 'accountPassword'>
 
 export class Admission {
@@ -123,13 +126,13 @@ export class Admission {
    * A changed password is asked for at the next connection of every device: with it the word that
    * tickets remember is another one. False when there was none and there is to be none.
    */
-  async setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<boolean> {
+  async setPassword(asker: Asker, request: RequestOf<'set_password'>): Promise<boolean> {
     const { store } = this.#needs
-    const present = store.account(applicant.skeleton)?.password ?? null
+    const present = store.account(asker.skeleton)?.password ?? null
     if (present === null && request.next === null) return false
-    if (present !== null) await this.#try(applicant, () => this.#verify(request.current, present))
+    if (present !== null) await this.#try(asker, () => this.#verify(request.current, present))
     const next = request.next === null ? null : await this.#needs.passwords.hash(request.next)
-    await store.setPassword(applicant.skeleton, next)
+    await store.setPassword(asker.skeleton, next)
     return true
   }
 
@@ -153,7 +156,7 @@ export class Admission {
   }
 
   /** One try at a password. What failed, and whether it was a try at all, is not told apart. */
-  async #try({ skeleton: name, origin }: Applicant, check: () => Promise<boolean>): Promise<void> {
+  async #try({ skeleton: name, origin }: Asker, check: () => Promise<boolean>): Promise<void> {
     const { logins } = this.#needs
     const result = await logins.attempt(name, origin, check)
     if (!result.ok) throw new Refused('denied', WRONG_PASSWORD, result.retryAfter)

@@ -13,7 +13,7 @@ import {
 } from '../../web/protocol/messages.ts'
 import type { Primitives } from '../../web/protocol/primitives.ts'
 import { Session } from '../../web/protocol/session.ts'
-import type { Applicant } from './admission.ts'
+import type { Applicant, Asker } from './admission.ts'
 import { deviceKey, type Outcome, type Peer, type RequestOf } from './peer.ts'
 import { badRequest, Refused, refusalOf, slowDown } from './refusal.ts'
 import { type Rate, TokenBucket } from './token_bucket.ts'
@@ -34,7 +34,7 @@ export interface Host {
   readonly now: () => number
   /** Lets the session in, or throws {@link Refused}. */
   admit(applicant: Applicant, request: RequestOf<'register' | 'login'>): Promise<void>
-  setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<void>
+  setPassword(asker: Asker, request: RequestOf<'set_password'>): Promise<void>
   handle(peer: Peer, request: Request): Promise<Outcome>
   /** The session was let in and may be told of events. Throws when the store can't take it. */
   entered(conversation: Conversation): Promise<void>
@@ -60,18 +60,20 @@ function encodeEvent(event: Event): Bytes {
   return bytes
 }
 
+/** What matters until it is let in, and is large for one of ten thousand sessions that say nothing. */
+type Claim = Pick<Applicant, 'spki' | 'ticket'>
+
 /** One session after its handshake: requests come in, replies and events go out. */
-export class Conversation implements Peer, Applicant {
+export class Conversation implements Peer {
   readonly user: string
   readonly skeleton: string
-  readonly spki: Bytes
   readonly device: Bytes
   readonly wire: Wire
-  readonly ticket: Bytes
   readonly #host: Host
   readonly #session: Session
   readonly #rate: TokenBucket
-  #admitted: boolean
+  /** Undefined once it has been let in. */
+  #claim: Claim | undefined
   #inFlight = 0
   #large = 0
   #over = false
@@ -81,10 +83,8 @@ export class Conversation implements Peer, Applicant {
     this.wire = wire
     this.user = speaker.user
     this.skeleton = speaker.skeleton
-    this.spki = speaker.spki
     this.device = speaker.device
-    this.ticket = established.ticket.id
-    this.#admitted = speaker.admitted
+    if (!speaker.admitted) this.#claim = { spki: speaker.spki, ticket: established.ticket.id }
     this.#rate = new TokenBucket(REQUEST_RATE, host.now() / 1000)
     this.#session = new Session({
       primitives: host.primitives,
@@ -105,7 +105,7 @@ export class Conversation implements Peer, Applicant {
   }
 
   get admitted(): boolean {
-    return this.#admitted
+    return this.#claim === undefined
   }
 
   /** Bytes that are kept of a message that has not come whole yet. */
@@ -115,7 +115,7 @@ export class Conversation implements Peer, Applicant {
 
   /** To be called once, after M4 has been sent. */
   async begin(): Promise<void> {
-    if (this.#admitted) await this.#enter()
+    if (this.admitted) await this.#enter()
   }
 
   /** Takes the next frame. Frames must come one after the other, each awaited. */
@@ -167,7 +167,7 @@ export class Conversation implements Peer, Applicant {
 
   async #enter(): Promise<void> {
     await this.#host.entered(this)
-    this.#admitted = true
+    this.#claim = undefined
   }
 
   /**
@@ -180,7 +180,7 @@ export class Conversation implements Peer, Applicant {
     const wait = this.#rate.take(REQUEST_RATE, this.#host.now() / 1000)
     if (wait > 0) return this.#refuse(id, slowDown(Math.ceil(wait * 1000)))
     if (request.op === undefined) return this.#refuse(id, badRequest())
-    if (!this.#admitted || request.op === 'register' || request.op === 'login')
+    if (!this.admitted || request.op === 'register' || request.op === 'login')
       return this.#answer(request, () => this.#admission(request))
     const large = LARGE.has(request.op)
     if (this.#inFlight >= MOST_IN_FLIGHT || (large && this.#large >= MOST_LARGE))
@@ -197,8 +197,10 @@ export class Conversation implements Peer, Applicant {
   async #admission(request: Request): Promise<Outcome> {
     if (request.op !== 'register' && request.op !== 'login')
       throw new Refused('not_admitted', 'Register or log in first.')
-    if (this.#admitted) throw badRequest('This session has been let in already.')
-    await this.#host.admit(this, request)
+    const claim = this.#claim
+    if (claim === undefined) throw badRequest('This session has been let in already.')
+    const { user, skeleton, device, origin } = this
+    await this.#host.admit({ user, skeleton, device, origin, ...claim }, request)
     await this.#enter()
     return { reply: {} }
   }

@@ -1,4 +1,3 @@
-import type { Bytes } from '../../web/protocol/bytes.ts'
 import { hex } from '../../web/protocol/bytes.ts'
 import type { Ask, Event, Op, Reply, Request } from '../../web/protocol/messages.ts'
 import type { GroupDevice } from './store.ts'
@@ -8,7 +7,6 @@ import type { Wire } from './wire.ts'
 export interface Peer extends GroupDevice {
   /** The account's name as its person wrote it. */
   readonly user: string
-  readonly spki: Bytes
   /** Skeleton and device in one string: {@link deviceKey}. */
   readonly key: string
   readonly wire: Wire

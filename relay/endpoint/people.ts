@@ -1,4 +1,4 @@
-import type { Bytes } from '../../web/protocol/bytes.ts'
+import { packed, unpacked } from '../../web/protocol/bytes.ts'
 import type { PersonInfo } from '../../web/protocol/messages.ts'
 import type { Directory } from './directory.ts'
 import type { Account } from './store.ts'
@@ -6,7 +6,8 @@ import type { Account } from './store.ts'
 /** What others may know of an account. */
 interface Known {
   readonly user: string
-  readonly spki: Bytes
+  /** {@link packed}. */
+  readonly spki: string
 }
 
 /** Everyone with an account, in memory: about half a kilobyte each. */
@@ -20,7 +21,7 @@ export class People {
   }
 
   add({ skeleton, user, spki }: Account): void {
-    this.#known.set(skeleton, { user, spki })
+    this.#known.set(skeleton, { user, spki: packed(spki) })
   }
 
   get size(): number {
@@ -29,7 +30,12 @@ export class People {
 
   info(skeleton: string): PersonInfo | undefined {
     const known = this.#known.get(skeleton)
-    return known && { ...known, online: this.#directory.online(skeleton) }
+    if (known === undefined) return undefined
+    return {
+      user: known.user,
+      spki: unpacked(known.spki),
+      online: this.#directory.online(skeleton),
+    }
   }
 
   /** `first` if they are known, then who is online, then the rest: at most `most`. */

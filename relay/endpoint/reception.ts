@@ -5,7 +5,7 @@ import type { Op, Request } from '../../web/protocol/messages.ts'
 import { skeleton } from '../../web/protocol/names.ts'
 import { decodeParams } from '../../web/protocol/params.ts'
 import type { Log } from '../log.ts'
-import type { Admission, Applicant } from './admission.ts'
+import type { Admission, Applicant, Asker } from './admission.ts'
 import { Connection, type Gate } from './connection.ts'
 import { Conversation, type Host } from './conversation.ts'
 import { Journal } from './journal.ts'
@@ -148,9 +148,9 @@ export class Reception implements Gate, Host {
     this.#journal.letIn(applicant.user, request.op)
   }
 
-  async setPassword(applicant: Applicant, request: RequestOf<'set_password'>): Promise<void> {
-    const changed = await this.#needs.admission.setPassword(applicant, request)
-    if (changed) this.#journal.passwordSet(applicant.user, request.next !== null)
+  async setPassword(asker: Asker, request: RequestOf<'set_password'>): Promise<void> {
+    const changed = await this.#needs.admission.setPassword(asker, request)
+    if (changed) this.#journal.passwordSet(asker.user, request.next !== null)
   }
 
   handle(peer: Peer, request: Request): Promise<Outcome> {

@@ -95,9 +95,9 @@ export class Evil {
   #behind(peer: Peer): Peer {
     const known = this.#peers.get(peer)
     if (known !== undefined) return known
-    const { user, skeleton, device, spki, key, wire } = peer
+    const { user, skeleton, device, key, wire } = peer
     const lied: Peer = {
-      ...{ user, skeleton, device, spki, key, wire },
+      ...{ user, skeleton, device, key, wire },
       tell: async (event) => {
         const twisted = await this.#event(user, event)
         if (twisted !== undefined) await peer.tell(twisted)

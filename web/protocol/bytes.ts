@@ -43,6 +43,22 @@ export function hex(bytes: Uint8Array): string {
   return pairs.join('')
 }
 
+/**
+ * Bytes as characters below U+0100, for what is kept long and by the thousand: an array of bytes is
+ * an object over a buffer over a store, and a store between what comes and goes pins memory.
+ */
+export function packed(bytes: Bytes): string {
+  // Not by a spread, which walks an iterator: ten times as long.
+  return Reflect.apply(String.fromCharCode, undefined, bytes)
+}
+
+/** The inverse of {@link packed}. */
+export function unpacked(characters: string): Bytes {
+  const bytes = new Uint8Array(characters.length)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i)
+  return bytes
+}
+
 /** Bytes of a lower- or upper-case hex string. Throws SyntaxError on anything else. */
 export function fromHex(text: string): Bytes {
   if (!/^(?:[0-9a-fA-F]{2})*$/.test(text)) throw new SyntaxError('not a hex string')

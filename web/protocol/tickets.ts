@@ -5,7 +5,7 @@
  * clock, so that one that jumps neither revives a ticket nor kills one; a client's is the time of
  * day where the ticket outlives the page.
  */
-import { type Bytes, equal, hex } from './bytes.ts'
+import { type Bytes, equal, hex, packed, unpacked } from './bytes.ts'
 import { drv } from './key_schedule.ts'
 import type { HmacKey, Primitives } from './primitives.ts'
 
@@ -78,6 +78,9 @@ export function ticketFits(ticket: Ticket, binding: TicketBinding, now: number):
   )
 }
 
+/** A ticket in the store: with what is long in it {@link packed}. */
+type Kept = Omit<Ticket, 'spki'> & { readonly spki: string }
+
 /**
  * The endpoint's tickets. At most `capacity`; the oldest goes first. One per device of a person
  * and tab would be enough, but a client that lost its answer may hold the one before. What its
@@ -85,7 +88,7 @@ export function ticketFits(ticket: Ticket, binding: TicketBinding, now: number):
  * is asked before a ticket counts: here nothing has to be looked for.
  */
 export class TicketStore {
-  readonly #tickets = new Map<string, Ticket>()
+  readonly #tickets = new Map<string, Kept>()
   readonly #capacity: number
 
   constructor(capacity = 100_000) {
@@ -98,7 +101,7 @@ export class TicketStore {
 
   put(ticket: Ticket, now: number): void {
     this.#dropExpired(now)
-    this.#tickets.set(hex(ticket.id), ticket)
+    this.#tickets.set(hex(ticket.id), { ...ticket, spki: packed(ticket.spki) })
     for (const oldest of this.#tickets.keys()) {
       if (this.#tickets.size <= this.#capacity) break
       this.#tickets.delete(oldest)
@@ -107,8 +110,9 @@ export class TicketStore {
 
   /** The ticket of this id, unless it is unknown, used or too old. It is not used up by this. */
   find(id: Bytes, now: number): Ticket | undefined {
-    const ticket = this.#tickets.get(hex(id))
-    return ticket !== undefined && now < ticket.expires ? ticket : undefined
+    const kept = this.#tickets.get(hex(id))
+    if (kept === undefined || now >= kept.expires) return undefined
+    return { ...kept, spki: unpacked(kept.spki) }
   }
 
   /** True once per ticket, to the first who asks after fin_c was verified. */
