@@ -3,6 +3,7 @@ import type { Directory } from './directory.ts'
 import type { Peer } from './peer.ts'
 import type { People } from './people.ts'
 import { inSlices } from './slices.ts'
+import type { Carrier } from './wire.ts'
 
 const LEAST_INTERVAL_MS = 200
 const MOST_INTERVAL_MS = 30_000
@@ -29,7 +30,7 @@ export class Presence {
   /** What everyone was last told, of those who may have changed since. */
   readonly #before = new Map<string, boolean | undefined>()
   #timer: NodeJS.Timeout | undefined
-  /** Events that wait until their carrier is calm. */
+  /** Events that wait until their carrier is calm and those before them have left. */
   #waiting = 0
 
   constructor(people: People, directory: Directory) {
@@ -53,20 +54,23 @@ export class Presence {
   }
 
   /** Who reads slowly hears later, without holding up the others. */
-  async #tell(peer: Peer, event: Event): Promise<void> {
-    this.#waiting += 1
-    void peer.wire.carrier
-      .unhurried(() => peer.tell(event))
-      .finally(() => {
-        this.#waiting -= 1
-      })
+  async #tell(carrier: Carrier, peers: readonly Peer[], event: Event): Promise<void> {
+    this.#waiting += peers.length
+    const tell = async (peer: Peer): Promise<void> => {
+      await peer.tell(event)
+      this.#waiting -= 1
+    }
+    await inSlices(peers, SLICE, tell, (slice) => carrier.unhurried(slice))
   }
 
   async #flush(): Promise<void> {
     const people = this.#waiting > MOST_WAITING ? [] : this.#take()
     if (people.length > 0) {
       const event: Event = { ev: 'people', people }
-      await inSlices(this.#directory.all(), SLICE, (peer) => this.#tell(peer, event))
+      const carried = Map.groupBy(this.#directory.all(), ({ wire }) => wire.carrier)
+      await inSlices(carried, SLICE, async ([carrier, peers]) => {
+        void this.#tell(carrier, peers, event)
+      })
     }
     this.#timer = undefined
     if (this.#before.size > 0)
