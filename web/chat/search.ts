@@ -142,6 +142,9 @@ async function* stored(
   let batch: Candidate[] = end % SEGMENT === 0 ? [] : [{ segment: full, places: undefined }]
   let most = 1
   let seen = 0
+  let last = full
+  // Nearly every segment that the index names holds a hit.
+  const wanted = () => Math.min(MOST_READ, Math.max(FEW, limit - seen))
   const read = async () => {
     const segments = await history.segments(batch.map(({ segment }) => segment))
     signal.throwIfAborted()
@@ -153,13 +156,15 @@ async function* stored(
     )
     seen += batch.length
     batch = []
-    // Nearly every segment that the index names holds a hit.
-    most = Math.min(MOST_READ, most * 4, Math.max(FEW, limit - seen))
+    most = Math.min(most * 4, wanted())
     return messages
   }
   if (batch.length > 0) yield* await read()
   for await (const candidate of history.index.candidates(needles, full, signal)) {
     batch.push(candidate)
+    // A word that few segments have is seldom there twice.
+    most = Math.max(most, Math.min(last - candidate.segment, wanted()))
+    last = candidate.segment
     const may = batch.reduce((sum, { places }) => sum + (places ? count(places) : 0), 0)
     if (batch.length >= most || may >= limit) yield* await read()
   }

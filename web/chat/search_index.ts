@@ -94,13 +94,14 @@ export class SearchIndex {
    * number of values is read ahead, so a caller who has enough just stops.
    */
   async *candidates(query: Needles, end: number, signal: AbortSignal): AsyncGenerator<Candidate> {
-    const starts = (await this.#firsts()).toReversed()
+    const several = query.length > 1
+    const starts = several ? (await this.#firsts()).toReversed() : []
     const inBlock = (n: number) => starts.find((first) => first <= n) ?? 0
     let most = FIRST_READ
     for await (const { segments, uncovered } of this.#summaries.candidates(query, end, signal)) {
       for (const segment of uncovered) this.#missing.add(segment)
-      if (query.length === 1) for (const segment of segments) yield { segment, places: undefined }
-      const byBlock = query.length === 1 ? [] : [...Map.groupBy(segments, inBlock)]
+      if (!several) for (const segment of segments) yield { segment, places: undefined }
+      const byBlock = several ? [...Map.groupBy(segments, inBlock)] : []
       for (let i = 0; i < byBlock.length; most *= 4) {
         const some = byBlock.slice(i, i + most)
         const blocks = await this.#blocks(some.map(([start]) => start))

@@ -19,6 +19,9 @@ interface Possible {
   readonly uncovered: readonly number[]
 }
 
+/** With fewer segments in the newest summary than a page has hits, the others are read ahead. */
+const FEW = 25
+
 const NOTHING: Summary = { covered: [], words: EMPTY }
 
 /**
@@ -68,20 +71,18 @@ export class SearchSummaries {
 
   /** Those of the segments [0, end) that may hold what is searched for, newest first. */
   async *candidates(query: Needles, end: number, signal: AbortSignal): AsyncGenerator<Possible> {
-    const all = Array.from({ length: Math.ceil(end / SPAN) }, (_, i) => i).reverse()
-    for (const numbers of [all.slice(0, 1), all.slice(1)]) {
-      const summaries = await this.#read(numbers)
-      signal.throwIfAborted()
-      for (const [i, number] of numbers.entries()) {
-        const { covered, words } = summaries[i] ?? NOTHING
-        const places = covered.length === 0 ? everywhere() : lookUp(words, query)
-        const length = Math.min(SPAN, end - number * SPAN)
-        const all = Array.from({ length }, (_, n) => number * SPAN + n).reverse()
-        const uncovered = all.filter((n) => covered[n % SPAN] !== true)
-        const segments = all.filter((n) => has(places, n % SPAN) || covered[n % SPAN] !== true)
-        yield { segments, uncovered }
-      }
-    }
+    const newest = Math.ceil(end / SPAN) - 1
+    if (newest < 0) return
+    const first = possible(newest, (await this.#read([newest]))[0], query, end)
+    signal.throwIfAborted()
+    const others = Array.from({ length: newest }, (_, i) => newest - 1 - i)
+    // A rare word: who asked will want the others too, and they come while these are read.
+    const ahead = first.segments.length < FEW ? this.#read(others) : undefined
+    ahead?.catch(() => undefined)
+    yield first
+    const summaries = await (ahead ?? this.#read(others))
+    signal.throwIfAborted()
+    for (const [i, number] of others.entries()) yield possible(number, summaries[i], query, end)
   }
 
   #key(number: number): string {
@@ -107,4 +108,20 @@ export class SearchSummaries {
       throw error
     }
   }
+}
+
+/** What summary `number` says of those of its segments that are before `end`. */
+function possible(
+  number: number,
+  summary: Summary = NOTHING,
+  query: Needles,
+  end: number,
+): Possible {
+  const { covered, words } = summary
+  const places = covered.length === 0 ? everywhere() : lookUp(words, query)
+  const length = Math.min(SPAN, end - number * SPAN)
+  const all = Array.from({ length }, (_, n) => number * SPAN + n).reverse()
+  const uncovered = all.filter((n) => covered[n % SPAN] !== true)
+  const segments = all.filter((n) => has(places, n % SPAN) || covered[n % SPAN] !== true)
+  return { segments, uncovered }
 }
