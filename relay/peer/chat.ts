@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Chat } from '../../web/chat/chat.ts'
-import type { ChatState, Notice, RoomView, TimelineItem } from '../../web/chat/model.ts'
+import type { ChatState, Notice, RoomView, TimelineItem, Trust } from '../../web/chat/model.ts'
 import type { Profile } from '../../web/chat/profile.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
@@ -68,6 +68,7 @@ export async function runChat(command: ChatCommand): Promise<number> {
     return await talk.run()
   } finally {
     await chat.disconnect()
+    terminal.print('* Disconnected.')
     profile.storage.close()
     terminal.close()
   }
@@ -95,10 +96,11 @@ class Talk {
   }
 
   async run(): Promise<number> {
-    this.#chat.addEventListener('change', () => {
+    const changed = (): void => {
       this.#show(this.#chat.state)
       this.#terminal.look()
-    })
+    }
+    this.#chat.addEventListener('change', changed)
     const interrupted = new Promise<number>((resolve) => {
       this.#terminal.onInterrupt(() => resolve(0))
     })
@@ -109,6 +111,8 @@ class Talk {
       return await Promise.race([this.#obeyAll(), interrupted, this.#hopeless(done.signal)])
     } finally {
       done.abort()
+      // What follows is what was asked for.
+      this.#chat.removeEventListener('change', changed)
     }
   }
 
@@ -191,7 +195,7 @@ class Talk {
       const presence = online ? 'online' : 'away'
       const mine = me ? ', you' : ''
       const print = `${fingerprint.slice(0, 16)}…`
-      this.#terminal.print(`  ${harmless(user)} (${presence}${mine}) ${print} ${trust}`)
+      this.#terminal.print(`  ${harmless(user)} (${presence}${mine}) ${print}, ${TRUST[trust]}`)
     }
   }
 
@@ -305,6 +309,12 @@ function unsent(state: ChatState): number {
 /** The lobby is known, so that lines have somewhere to go; passwords may be asked for first. */
 function ready({ rooms, connection }: ChatState): boolean {
   return connection.phase !== 'admission' && rooms.some(({ kind }) => kind === 'lobby')
+}
+
+const TRUST: Record<Trust, string> = {
+  pinned: 'not verified yet',
+  verified: 'verified by you',
+  changed: 'key has changed',
 }
 
 function lineOf(item: TimelineItem): string {

@@ -97,6 +97,7 @@ describe('chat in a terminal', () => {
     bob.type('/list')
     await bob.prints('alice (online)')
     await bob.prints('bob (online, you)')
+    await bob.prints('…, not verified yet')
     bob.type('/frobnicate')
     await bob.prints('There is no /frobnicate')
     bob.type('/help')
@@ -128,6 +129,8 @@ describe('chat in a terminal', () => {
   it('says goodbye at /quit, and is the same person with the same messages next time', async () => {
     bob.type('/quit')
     assert.equal(await bob.done, 0)
+    assert.match(bob.output, /\* Disconnected\.\n$/)
+    assert.notInclude(bob.output.slice(bob.output.indexOf('hello back')), 'Not connected')
     bob = new Terminal('bob', data, stand)
     await bob.prints('alice: hello back')
     await bob.prints('Connected')
