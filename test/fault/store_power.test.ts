@@ -23,19 +23,22 @@ async function losePowerAlong(work: string, log: string, chance: Random, moments
     loss.do(operation)
     if (operation.name === 'witness') acked += operation.data
     const spread = i < first ? first * 10 : operations.length - first
-    if (chance.below(spread) >= moments) continue
-    tried += 1
-    const dir = join(work, 'left')
-    loss.leave(dir)
-    const where = `power lost after operation ${i} of ${operations.length}`
-    try {
-      const found = recover(dir, { now: 0, acceptLoss: false, acknowledged: 0 })
-      assert.deepEqual(found.damages, [])
-      checkBurst(new SqliteReader(found.db), readAcked(acked))
-      found.db.close()
-      found.mark.close()
-    } catch (error) {
-      throw new Error(`${where}: ${error instanceof Error ? error.stack : error}`)
+    // What is lost at one moment is another part each time.
+    const times = Math.floor((moments + chance.below(spread)) / spread)
+    tried += times
+    for (let time = 0; time < times; time++) {
+      const dir = join(work, 'left')
+      loss.leave(dir)
+      const where = `power lost after operation ${i} of ${operations.length}`
+      try {
+        const found = recover(dir, { now: 0, acceptLoss: false, acknowledged: 0 })
+        assert.deepEqual(found.damages, [])
+        checkBurst(new SqliteReader(found.db), readAcked(acked))
+        found.db.close()
+        found.mark.close()
+      } catch (error) {
+        throw new Error(`${where}: ${error instanceof Error ? error.stack : error}`)
+      }
     }
   }
   return tried
