@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Stack, startStack } from '../support/stack.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
-import { Browser } from '../support/tabs.ts'
+import { Browser, Tab } from '../support/tabs.ts'
 
 const PAGE = fileURLToPath(new URL('../../.build/page/', import.meta.url))
 const TYPES: Record<string, string> = {
@@ -30,6 +31,15 @@ async function servePage(): Promise<{ readonly server: Server; readonly origin: 
   return { server, origin: `http://localhost:${bound.port}` }
 }
 
+/** In the page: the clock that a test moves does not move the browser's own time limits. */
+function timeoutsByThePagesClock(): void {
+  AbortSignal.timeout = (ms) => {
+    const late = new AbortController()
+    setTimeout(() => late.abort(new DOMException('too late', 'TimeoutError')), ms)
+    return late.signal
+  }
+}
+
 describe('a page that comes from somewhere else than the relay', () => {
   let stack: Stack
   let browser: Browser
@@ -47,9 +57,9 @@ describe('a page that comes from somewhere else than the relay', () => {
     for (const one of [trusted, stranger]) one?.server.close()
   })
 
-  const linkAt = (origin: string): string => {
+  const linkAt = (origin: string, relayPort = stack.relayPort): string => {
     const key = new URL(stack.pageUrl).hash.slice(1)
-    return `${origin}/#${key}&r=http://localhost:${stack.relayPort}/`
+    return `${origin}/#${key}&r=http://localhost:${relayPort}/`
   }
 
   it('talks with people who have it from the relay', async () => {
@@ -85,6 +95,36 @@ describe('a page that comes from somewhere else than the relay', () => {
     await alice.page.reload()
     await alice.sees('kept here')
     await browser.context.unrouteAll()
+  })
+
+  it('says so when a relay that it never saw accepts and does not answer for ten seconds', async () => {
+    const silent = createServer()
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const { port } = silent.address() as AddressInfo
+    const failed = 'The server can’t be reached. Try again in a moment.'
+    try {
+      const page = await browser.context.newPage()
+      const finn = new Tab(page)
+      await page.clock.install()
+      await page.addInitScript(timeoutsByThePagesClock)
+      await page.goto(linkAt(trusted.origin, port))
+      await page.clock.pauseAt(await page.evaluate(() => Date.now() + 60_000))
+      // Once as somebody new, and once as the person who was made and kept then.
+      for (const as of [() => finn.start('finn'), () => finn.press('Continue as finn')]) {
+        const asked = once(silent, 'request')
+        await as()
+        const [{ url }] = (await asked) as [IncomingMessage]
+        assert.equal(url, '/sotto.json')
+        await page.clock.runFor(9_999)
+        assert.equal(await page.getByText(failed).count(), 0)
+        await page.clock.runFor(1)
+        await finn.says(failed)
+      }
+      await page.close()
+    } finally {
+      silent.close()
+      silent.closeAllConnections()
+    }
   })
 
   it('is turned away unless its origin is one that the relay was told of', async () => {
