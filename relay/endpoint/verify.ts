@@ -92,14 +92,22 @@ function* damagedRows(db: DatabaseSync, rooms: ReadonlyMap<number, Row>): Iterab
           `The endpoint's database is damaged (its own record). ${RESTORE}`,
         )
       const room = rooms.get(row[roomIn[table] ?? ''] as number)
-      if (room !== undefined) yield roomDamage(room, `a record of ${table}`)
-      else
+      const stopped = table === 'account' ? roomsOf(row, rooms) : room === undefined ? [] : [room]
+      for (const one of stopped) yield roomDamage(one, `a record of ${table}`)
+      if (room === undefined)
         yield {
           room: undefined,
           text: `A record on the endpoint's disk is damaged (${table} ${row.id}); what needs it is refused. ${RESTORE}`,
         }
     }
   }
+}
+
+/** The private rooms of an account: without its record nobody can tell whose they are. */
+function roomsOf(account: Row, rooms: ReadonlyMap<number, Row>): Row[] {
+  return [...rooms.values()].filter(({ first, second }) =>
+    [first, second].includes(account.id as number),
+  )
 }
 
 /** By room, the first of its entries that is among the newest. */

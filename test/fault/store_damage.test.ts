@@ -1,5 +1,6 @@
 import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Store } from '../../relay/endpoint/store.ts'
 import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
@@ -139,6 +140,22 @@ describe('a damaged database (F5)', () => {
         await store.close()
       }, inMemory),
     ))
+
+  it('stops the rooms of a person whose record was changed, and the others go on', () =>
+    inScratch(async (dir) => {
+      const logs = await makeStore(dir)
+      const db = new DatabaseSync(join(dir, 'sotto.db'))
+      db.exec("UPDATE account SET created_at = created_at + 1 WHERE skeleton = 'ann'")
+      db.close()
+      const store = await open(dir)
+      const running: boolean[] = []
+      for (const [room, entries] of logs) running.push(await whole(store, room, entries))
+      assert.deepEqual(
+        running,
+        ROOMS.map((members) => !members.includes('ann' as never)),
+      )
+      await store.close()
+    }, inMemory))
 
   it('that was cut off is noticed, wherever it was cut', () =>
     seeded((random) =>
