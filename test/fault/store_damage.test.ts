@@ -145,14 +145,14 @@ describe('a damaged database (F5)', () => {
     inScratch(async (dir) => {
       const logs = await makeStore(dir)
       const db = new DatabaseSync(join(dir, 'sotto.db'))
-      db.exec("UPDATE account SET created_at = created_at + 1 WHERE skeleton = 'ann'")
+      db.exec("UPDATE account SET created_at = created_at + 1 WHERE skeleton = 'cyn'")
       db.close()
       const store = await open(dir)
       const running: boolean[] = []
       for (const [room, entries] of logs) running.push(await whole(store, room, entries))
       assert.deepEqual(
         running,
-        ROOMS.map((members) => !members.includes('ann' as never)),
+        ROOMS.map((members) => !members.includes('cyn' as never)),
       )
       await store.close()
     }, inMemory))
