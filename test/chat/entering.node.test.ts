@@ -1,3 +1,6 @@
+import { staleEpoch } from '../../relay/endpoint/refusal.ts'
+import { buildService } from '../../relay/endpoint/service.ts'
+import type { Clock } from '../../web/chat/clock.ts'
 import type { ChatState } from '../../web/chat/model.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
@@ -40,6 +43,69 @@ describe('a newcomer', () => {
       assert.deepEqual(await shown(newcomer.chat, lobbyOf(newcomer.chat), 1), [
         `alice: hello ${name}`,
       ])
+    }
+  })
+})
+
+/** The look that a connection takes at itself every second. */
+const TICK_MS = 1_000
+
+/** Time passes only where somebody waits for about a second or less, and then at once. */
+class ImpatientClock implements Clock {
+  #steady = 0
+  readonly now = Date.now
+
+  steady(): number {
+    return this.#steady
+  }
+
+  after(ms: number, work: () => void): () => void {
+    const at = this.#steady + ms
+    const ring = (): void => {
+      this.#steady = Math.max(this.#steady, at)
+      work()
+    }
+    const never = ms > 2_000 || ms === TICK_MS
+    const timer = never ? undefined : setTimeout(ring, 0)
+    return () => clearTimeout(timer)
+  }
+}
+
+describe('a newcomer to whom others come first each time', () => {
+  const LOSSES = 25
+  const clock = new ImpatientClock()
+  /** When it lost, on its clock. */
+  const lost: number[] = []
+  let stand: Stand
+
+  before(async () => {
+    stand = await Stand.start({}, (needs) => {
+      const service = buildService(needs)
+      return {
+        ...service,
+        async handle(peer, request) {
+          const joins = request.op === 'send' && request.commit !== undefined
+          if (peer.user !== 'bob' || !joins || lost.length === LOSSES)
+            return service.handle(peer, request)
+          lost.push(clock.steady())
+          throw staleEpoch(needs.store.room(request.room) ?? assert.fail('no such room'))
+        },
+      }
+    })
+    await stand.join('alice')
+  })
+  after(() => stand.close())
+
+  it('tries again a little later after each time, after a second at most, and comes in', async () => {
+    const bob = await stand.peer('bob', { clock })
+    bob.chat.connect()
+    await inLobby(bob.chat)
+    assert.lengthOf(lost, LOSSES)
+    const gaps = lost.slice(1).map((at, i) => at - (lost[i] ?? 0))
+    for (const [i, gap] of gaps.entries()) {
+      const wait = Math.min(50 * i, 1_000)
+      // Timers may fire a little early, so one more millisecond is waited for.
+      assert.include([wait, wait + 1], gap, `after ${i + 1}`)
     }
   })
 })
