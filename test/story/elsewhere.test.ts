@@ -6,7 +6,8 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Stack, startStack } from '../support/stack.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
-import { Browser, Tab } from '../support/tabs.ts'
+import { Browser } from '../support/tabs.ts'
+import { holdTimeLimits } from '../support/time_limits.ts'
 
 const PAGE = fileURLToPath(new URL('../../.build/page/', import.meta.url))
 const TYPES: Record<string, string> = {
@@ -29,15 +30,6 @@ async function servePage(): Promise<{ readonly server: Server; readonly origin: 
   const bound = server.address()
   if (typeof bound !== 'object' || bound === null) throw new Error('not a TCP server')
   return { server, origin: `http://localhost:${bound.port}` }
-}
-
-/** In the page: the clock that a test moves does not move the browser's own time limits. */
-function timeoutsByThePagesClock(): void {
-  AbortSignal.timeout = (ms) => {
-    const late = new AbortController()
-    setTimeout(() => late.abort(new DOMException('too late', 'TimeoutError')), ms)
-    return late.signal
-  }
 }
 
 describe('a page that comes from somewhere else than the relay', () => {
@@ -103,24 +95,21 @@ describe('a page that comes from somewhere else than the relay', () => {
     const { port } = silent.address() as AddressInfo
     const failed = 'The server can’t be reached. Try again in a moment.'
     try {
-      const page = await browser.context.newPage()
-      const finn = new Tab(page)
-      await page.clock.install()
-      await page.addInitScript(timeoutsByThePagesClock)
-      await page.goto(linkAt(trusted.origin, port))
-      await page.clock.pauseAt(await page.evaluate(() => Date.now() + 60_000))
+      const finn = await browser.open('about:blank')
+      const pass = await holdTimeLimits(finn.page)
+      await finn.page.goto(linkAt(trusted.origin, port))
       // Once as somebody new, and once as the person who was made and kept then.
       for (const as of [() => finn.start('finn'), () => finn.press('Continue as finn')]) {
         const asked = once(silent, 'request')
         await as()
         const [{ url }] = (await asked) as [IncomingMessage]
         assert.equal(url, '/sotto.json')
-        await page.clock.runFor(9_999)
-        assert.equal(await page.getByText(failed).count(), 0)
-        await page.clock.runFor(1)
+        await pass(9_999)
+        assert.equal(await finn.page.getByText(failed).count(), 0)
+        await pass(1)
         await finn.says(failed)
       }
-      await page.close()
+      await finn.page.close()
     } finally {
       silent.close()
       silent.closeAllConnections()

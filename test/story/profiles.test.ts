@@ -5,6 +5,7 @@ import { full, random } from '../support/random.ts'
 import { type Stack, startStack } from '../support/stack.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { Browser, type Tab } from '../support/tabs.ts'
+import { holdTimeLimits } from '../support/time_limits.ts'
 
 const PASSPHRASE = 'correct horse battery staple'
 const KILLS = full ? 200 : 10
@@ -74,6 +75,53 @@ describe('a profile', () => {
     assert.deepEqual(await first.shown(/#\d/), ['#1', '#2'])
     await second.page.close()
     await first.page.close()
+  })
+
+  it('is let go at once when it is taken over, before its tab has said goodbye', async () => {
+    const first = await browser.open('about:blank')
+    // A goodbye without an end: the connection never closes.
+    await first.page.addInitScript(() => {
+      WebSocket.prototype.close = () => undefined
+    })
+    await first.page.goto(stack.pageUrl)
+    await first.enter('rita', 'Continue as')
+    await first.online()
+    const second = await browser.open('about:blank')
+    // The taker waits for as long as it takes: it never takes by force.
+    await holdTimeLimits(second.page)
+    await second.page.goto(stack.pageUrl)
+    await second.enter('rita', 'Take over from the other tab,')
+    await second.online()
+    await first.says('rita is now open in another tab.')
+    assert.deepEqual([...first.complaints, ...second.complaints], [])
+    await Promise.all([first.page.close(), second.page.close()])
+  })
+
+  it('that is taken over while its tab still comes in does not come in there', async () => {
+    const first = await browser.open(stack.pageUrl)
+    const answer = Promise.withResolvers<void>()
+    await first.page.route('**/sotto.json', async (route) => {
+      await answer.promise
+      await route.continue()
+    })
+    // As on the first visit: without the server's name nobody comes in.
+    await first.page.evaluate(() => {
+      for (const key of Object.keys(localStorage))
+        if (key.startsWith('sotto.host ')) localStorage.removeItem(key)
+    })
+    const asked = first.page.waitForRequest('**/sotto.json')
+    await first.press('Continue as rita')
+    await asked
+    const second = await browser.open(stack.pageUrl)
+    await second.enter('rita', 'Take over from the other tab,')
+    await second.online()
+    answer.resolve()
+    await first.says('Another tab has just opened this person. You can take over.')
+    await second.say('only here')
+    await second.sent('only here')
+    assert.equal(await first.box.count(), 0)
+    assert.deepEqual([...first.complaints, ...second.complaints], [])
+    await Promise.all([first.page.close(), second.page.close()])
   })
 
   it('whose tab has crashed is free at once: taken over in less than two seconds', async () => {
