@@ -78,18 +78,20 @@ describe('a profile', () => {
   })
 
   it('is let go at once when it is taken over, before its tab has said goodbye', async () => {
-    const first = await browser.open('about:blank')
-    // A goodbye without an end: the connection never closes.
-    await first.page.addInitScript(() => {
-      WebSocket.prototype.close = () => undefined
-    })
-    await first.page.goto(stack.pageUrl)
+    const first = await browser.open(stack.pageUrl)
     await first.enter('rita', 'Continue as')
     await first.online()
     const second = await browser.open('about:blank')
     // The taker waits for as long as it takes: it never takes by force.
     await holdTimeLimits(second.page)
     await second.page.goto(stack.pageUrl)
+    await second.says('rita is open in another tab')
+    // A goodbye without an end: it does not get out, and no timer ends the wait for its answer.
+    await first.page.evaluate(() => {
+      WebSocket.prototype.send = () => undefined
+      WebSocket.prototype.close = () => undefined
+      globalThis.setTimeout = (() => 0) as never
+    })
     await second.enter('rita', 'Take over from the other tab,')
     await second.online()
     await first.says('rita is now open in another tab.')
