@@ -9,6 +9,9 @@ import type { Damage } from './store.ts'
 /** Entries that a quick look goes back, over all rooms. */
 const RECENT = 20_000
 
+/** SQLite's primary result code (sqlite.org/rescode.html). */
+const CONSTRAINT = 19
+
 const RESTORE = 'Bring back a backup with "sotto restore".'
 
 interface Look {
@@ -64,10 +67,7 @@ function checkStructure(db: DatabaseSync, mend: boolean): void {
       .all()
       .map((row) => String(row.integrity_check))
   let problems = check()
-  if (mend && problems.every((problem) => /index/i.test(problem))) {
-    db.exec('REINDEX')
-    problems = check()
-  }
+  if (mend && problems.every((problem) => /index/i.test(problem)) && reindex(db)) problems = check()
   if (problems.length === 1 && problems[0] === 'ok') return
   throw new SottoError(
     'unavailable',
@@ -75,13 +75,28 @@ function checkStructure(db: DatabaseSync, mend: boolean): void {
   )
 }
 
+/** False when two rows have one key by now: it was a row that was changed, and not its index. */
+function reindex(db: DatabaseSync): boolean {
+  try {
+    db.exec('REINDEX')
+    return true
+  } catch (error) {
+    if (((error as { errcode?: number }).errcode ?? 0) % 256 !== CONSTRAINT) throw error
+    return false
+  }
+}
+
+/** Which rooms a row of a small table belongs to: they are stopped when it is damaged. */
+const OF_ROOM: Partial<Record<Table, (row: Row, room: Row) => boolean>> = {
+  // Without its accounts nobody can tell whose a private room is.
+  account: ({ id }, { first, second }) => id === first || id === second,
+  group_info: (row, room) => row.id === room.id,
+  group_device: (row, room) => row.room === room.id,
+  welcome: (row, room) => row.room === room.id,
+}
+
 /** Rows of the small tables that don't fit their sum, and the rooms that they stop. */
 function* damagedRows(db: DatabaseSync, rooms: ReadonlyMap<number, Row>): Iterable<Damage> {
-  const roomIn: Partial<Record<Table, string>> = {
-    group_info: 'id',
-    group_device: 'room',
-    welcome: 'room',
-  }
   for (const table of Object.keys(TABLES) as Table[]) {
     if (table === 'entry' || table === 'room') continue
     for (const row of db.prepare(`SELECT * FROM ${table}`).iterate() as Iterable<Row>) {
@@ -91,23 +106,14 @@ function* damagedRows(db: DatabaseSync, rooms: ReadonlyMap<number, Row>): Iterab
           'unavailable',
           `The endpoint's database is damaged (its own record). ${RESTORE}`,
         )
-      const room = rooms.get(row[roomIn[table] ?? ''] as number)
-      const stopped = table === 'account' ? roomsOf(row, rooms) : room === undefined ? [] : [room]
-      for (const one of stopped) yield roomDamage(one, `a record of ${table}`)
-      if (room === undefined)
-        yield {
-          room: undefined,
-          text: `A record on the endpoint's disk is damaged (${table} ${row.id}); what needs it is refused. ${RESTORE}`,
-        }
+      yield {
+        room: undefined,
+        text: `A record on the endpoint's disk is damaged (${table} ${row.id}); what needs it is refused. ${RESTORE}`,
+      }
+      for (const room of rooms.values())
+        if (OF_ROOM[table]?.(row, room)) yield roomDamage(room, `a record of ${table}`)
     }
   }
-}
-
-/** The private rooms of an account: without its record nobody can tell whose they are. */
-function roomsOf(account: Row, rooms: ReadonlyMap<number, Row>): Row[] {
-  return [...rooms.values()].filter(({ first, second }) =>
-    [first, second].includes(account.id as number),
-  )
 }
 
 /** By room, the first of its entries that is among the newest. */

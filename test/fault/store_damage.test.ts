@@ -108,7 +108,7 @@ describe('a damaged database (F5)', () => {
           try {
             outcomes[await outcome(dir, logs)] += 1
           } catch (cause) {
-            throw new Error(`bit ${bit} of byte ${at}`, { cause })
+            throw new Error(`bit ${bit} of byte ${at}: ${(cause as Error).message}`, { cause })
           }
         }
         // A flip in space that nothing uses changes nothing; the others are noticed.
@@ -155,6 +155,32 @@ describe('a damaged database (F5)', () => {
         ROOMS.map((members) => !members.includes('cyn' as never)),
       )
       await store.close()
+    }, inMemory))
+
+  it('in which two rows have one key by now is refused as damaged, and says what to do', () =>
+    inScratch(async (dir) => {
+      await makeStore(dir)
+      const path = join(dir, 'sotto.db')
+      const edit = (...statements: string[]): void => {
+        const db = new DatabaseSync(path)
+        db.exec('PRAGMA writable_schema = ON')
+        for (const statement of statements) db.exec(statement)
+        db.close()
+      }
+      // The index of names is not told of a change to the rows.
+      edit(
+        'CREATE TABLE kept AS SELECT * FROM sqlite_schema',
+        "DELETE FROM sqlite_schema WHERE name LIKE 'sqlite_autoindex_account%'",
+        "UPDATE sqlite_schema SET sql = replace(sql, 'UNIQUE', '') WHERE name = 'account'",
+      )
+      edit("UPDATE account SET skeleton = 'bob' WHERE skeleton = 'ann'")
+      edit(
+        "DELETE FROM sqlite_schema WHERE name = 'account'",
+        "INSERT INTO sqlite_schema SELECT * FROM kept WHERE tbl_name = 'account'",
+        'DROP TABLE kept',
+      )
+      const error = await fails('unavailable', () => open(dir))
+      assert.match(error.message, /database is damaged .*sotto restore/)
     }, inMemory))
 
   it('that was cut off is noticed, wherever it was cut', () =>

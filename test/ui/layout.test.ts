@@ -131,6 +131,15 @@ describe('somebody who is alone', () => {
   })
 })
 
+describe('somebody who has just come in to others', () => {
+  it('is not told that nothing was said: what was said before is closed to them', async () => {
+    const chat = new ScriptedChat('alice', ['bob'])
+    await inTheChat(chat)
+    await until(() => log().innerText.includes('No messages since you came.'))
+    assert.include(log().innerText, 'by those who were here then')
+  })
+})
+
 describe('a person who wants less motion', () => {
   after(() => emulateMedia({ reducedMotion: 'no-preference' }))
 

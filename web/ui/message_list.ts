@@ -146,8 +146,12 @@ export class MessageList extends SottoElement {
   }
 
   #renderEmpty({ kind, readers }: RoomView): Html {
-    if (kind !== 'lobby' || readers.length !== 1)
-      return html`<p class="empty">Nothing has been said here yet.</p>`
+    if (kind !== 'lobby') return html`<p class="empty">No messages on this device yet.</p>`
+    if (readers.length !== 1)
+      return html`<div class="empty">
+        <p>No messages since you came.</p>
+        <p class="soft">What was said before can be read by those who were here then, and by nobody else.</p>
+      </div>`
     return html`<div class="empty">
       <p>Nobody else is here yet.</p>
       <p class="soft">Open this page in a second tab to be somebody else as well, or send its link to somebody.</p>

@@ -96,7 +96,7 @@ export class WelcomeScreen extends SottoElement {
         <button class="button primary" type="submit">Start chatting</button>
         <p class="soft small" id="honest">
           This browser makes a key that only it has, and everything you write is encrypted here before it leaves. No
-          account, no e-mail. The server can’t read what it carries; only for the code of this page you have to trust it.
+          account, no e-mail. The server sees who writes to whom, never what; you do trust it for the code of this page.
         </p>
         ${this.#renderKeyFile()}
       </form>
