@@ -1,7 +1,7 @@
 import { staleEpoch } from '../../relay/endpoint/refusal.ts'
-import { buildService } from '../../relay/endpoint/service.ts'
 import type { Clock } from '../../web/chat/clock.ts'
 import type { ChatState } from '../../web/chat/model.ts'
+import { answering } from '../support/answering.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
@@ -79,19 +79,13 @@ describe('a newcomer to whom others come first each time', () => {
   let stand: Stand
 
   before(async () => {
-    stand = await Stand.start({}, (needs) => {
-      const service = buildService(needs)
-      return {
-        ...service,
-        async handle(peer, request) {
-          const joins = request.op === 'send' && request.commit !== undefined
-          if (peer.user !== 'bob' || !joins || lost.length === LOSSES)
-            return service.handle(peer, request)
-          lost.push(clock.steady())
-          throw staleEpoch(needs.store.room(request.room) ?? assert.fail('no such room'))
-        },
-      }
+    const outrun = answering(async ({ peer, request, store, serve }) => {
+      const joins = request.op === 'send' && request.commit !== undefined
+      if (peer.user !== 'bob' || !joins || lost.length === LOSSES) return serve()
+      lost.push(clock.steady())
+      throw staleEpoch(store.room(request.room) ?? assert.fail('no such room'))
     })
+    stand = await Stand.start({}, outrun)
     await stand.join('alice')
   })
   after(() => stand.close())

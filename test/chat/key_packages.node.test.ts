@@ -1,5 +1,5 @@
-import { buildService } from '../../relay/endpoint/service.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
+import { answering } from '../support/answering.ts'
 import { repeatedNonce } from '../support/nonce_watch.ts'
 import { inLobby, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
@@ -19,24 +19,18 @@ async function start() {
     /** Called when a stock is there; the publisher is answered when it resolves. */
     onPublish: async () => {},
   }
-  const stand = await Stand.start({}, (needs) => {
-    const service = buildService(needs)
-    return {
-      ...service,
-      async handle(peer, request) {
-        const outcome = await service.handle(peer, request)
-        if (request.op === 'publish_key_packages') {
-          published.push([...request.packages])
-          await hooks.onPublish()
-        }
-        const other = request.op === 'take_key_packages' ? hooks.instead.pop() : undefined
-        if (other === undefined || !('packages' in outcome.reply)) return outcome
-        const packages = outcome.reply.packages.map((one) => ({ ...one, package: other }))
-        return { ...outcome, reply: { packages } }
-      },
+  const hooked = answering(async ({ request, serve }) => {
+    const outcome = await serve()
+    if (request.op === 'publish_key_packages') {
+      published.push([...request.packages])
+      await hooks.onPublish()
     }
+    const other = request.op === 'take_key_packages' ? hooks.instead.pop() : undefined
+    if (other === undefined || !('packages' in outcome.reply)) return outcome
+    const packages = outcome.reply.packages.map((one) => ({ ...one, package: other }))
+    return { ...outcome, reply: { packages } }
   })
-  return { stand, hooks }
+  return { stand: await Stand.start({}, hooked), hooks }
 }
 
 /** Resolves when this device writes something to its store that matches. */

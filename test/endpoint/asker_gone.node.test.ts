@@ -6,6 +6,7 @@ import { type BuildService, buildService } from '../../relay/endpoint/service.ts
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import type { Ask, Op } from '../../web/protocol/messages.ts'
+import { answering } from '../support/answering.ts'
 import { type BarePeer, BareTrunk, joining, msgId, sealed } from '../support/bare_peer.ts'
 import { EndpointStand, say } from '../support/endpoint_stand.ts'
 import { afterEach, assert, beforeEach, describe, it } from '../support/suite.ts'
@@ -160,19 +161,13 @@ describe('what was accepted of somebody who is gone before the answer', () => {
   })
 
   it('is answered once, also when what follows from it fails', async () => {
-    const broken: BuildService = (needs) => {
-      const service = buildService(needs)
-      const fault = (): never => {
-        throw new Error('broken on purpose')
-      }
-      return {
-        ...service,
-        handle: async (peer, request) => {
-          const outcome = await service.handle(peer, request)
-          return request.op === 'devices' ? { ...outcome, done: fault, sent: fault } : outcome
-        },
-      }
+    const fault = (): never => {
+      throw new Error('broken on purpose')
     }
+    const broken = answering(async ({ request, serve }) => {
+      const outcome = await serve()
+      return request.op === 'devices' ? { ...outcome, done: fault, sent: fault } : outcome
+    })
     const other = await EndpointStand.start({}, broken)
     const peer = await other.enter('dora')
     // A second answer to the same request would end the session: nobody waits for it.

@@ -1,7 +1,7 @@
 import type { Outcome } from '../../relay/endpoint/peer.ts'
 import { staleEpoch } from '../../relay/endpoint/refusal.ts'
-import { buildService } from '../../relay/endpoint/service.ts'
 import type { Op } from '../../web/protocol/messages.ts'
+import { answering } from '../support/answering.ts'
 import { JumpingClock } from '../support/jumping_clock.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
@@ -26,25 +26,20 @@ describe('an endpoint that has lost a device’s place in the group', () => {
   let seen = Promise.withResolvers<void>()
 
   before(async () => {
-    stand = await Stand.start({}, (needs) => {
-      const service = buildService(needs)
-      return {
-        ...service,
-        async handle(peer, request) {
-          if (peer.user !== 'bob' || lost === 'no') return service.handle(peer, request)
-          if (request.op === 'sync') return unlisted(await service.handle(peer, request))
-          if (request.op !== 'send') return service.handle(peer, request)
-          if (request.commit !== undefined) {
-            if (lost === 'until he joins') lost = 'no'
-            return service.handle(peer, request)
-          }
-          refused.push(clock.steady())
-          seen.resolve()
-          seen = Promise.withResolvers()
-          throw staleEpoch(needs.store.room(request.room) ?? assert.fail('no such room'))
-        },
+    const forgetful = answering(async ({ peer, request, store, serve }) => {
+      if (peer.user !== 'bob' || lost === 'no') return serve()
+      if (request.op === 'sync') return unlisted(await serve())
+      if (request.op !== 'send') return serve()
+      if (request.commit !== undefined) {
+        if (lost === 'until he joins') lost = 'no'
+        return serve()
       }
+      refused.push(clock.steady())
+      seen.resolve()
+      seen = Promise.withResolvers()
+      throw staleEpoch(store.room(request.room) ?? assert.fail('no such room'))
     })
+    stand = await Stand.start({}, forgetful)
     ;[alice] = (await stand.join('alice')) as [Peer]
     bob = await stand.peer('bob', { clock })
     bob.chat.connect()

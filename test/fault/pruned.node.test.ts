@@ -1,6 +1,6 @@
-import { buildService } from '../../relay/endpoint/service.ts'
 import type { Store } from '../../relay/endpoint/store.ts'
 import type { RoomId } from '../../web/chat/model.ts'
+import { answering } from '../support/answering.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown, texts } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
@@ -16,20 +16,15 @@ describe('a message of unknown fate, in a part of the log that is no longer kept
   let sent = 0
 
   before(async () => {
-    stand = await Stand.start({}, (needs) => {
-      store = needs.store
-      const service = buildService(needs)
-      return {
-        ...service,
-        async handle(peer, request) {
-          const outcome = await service.handle(peer, request)
-          if (peer.user !== 'bob' || request.op !== 'send') return outcome
-          sent += 1
-          silent?.()
-          return silent === undefined ? outcome : new Promise(() => {})
-        },
-      }
+    const mute = answering(async ({ peer, request, serve, ...asked }) => {
+      store = asked.store
+      const outcome = await serve()
+      if (peer.user !== 'bob' || request.op !== 'send') return outcome
+      sent += 1
+      silent?.()
+      return silent === undefined ? outcome : new Promise(() => {})
     })
+    stand = await Stand.start({}, mute)
     ;[alice, bob] = (await stand.join('alice', 'bob')) as [Peer, Peer]
     lobby = lobbyOf(bob.chat)
   })

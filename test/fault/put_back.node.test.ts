@@ -1,7 +1,7 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildService } from '../../relay/endpoint/service.ts'
 import type { TimelineItem } from '../../web/chat/model.ts'
+import { answering } from '../support/answering.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown, texts } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
@@ -14,17 +14,12 @@ describe('an endpoint that was put back to an older copy of its data', () => {
   let silent: (() => void) | undefined
 
   before(async () => {
-    stand = await Stand.start({}, (needs) => {
-      const service = buildService(needs)
-      return {
-        ...service,
-        async handle(peer, request) {
-          if (silent === undefined || request.op !== 'send') return service.handle(peer, request)
-          silent()
-          return new Promise(() => {})
-        },
-      }
+    const mute = answering(async ({ request, serve }) => {
+      if (silent === undefined || request.op !== 'send') return serve()
+      silent()
+      return new Promise(() => {})
     })
+    stand = await Stand.start({}, mute)
     ;[alice, bob] = (await stand.join('alice', 'bob')) as [Peer, Peer]
   })
   after(() => stand.close())
