@@ -36,11 +36,10 @@ export function verify(db: DatabaseSync, { whole, mend }: Look): Damage[] {
     damages.set(damage.room === undefined ? damage.text : hex(damage.room), damage)
   }
   const rooms = new Map<number, Row>()
-  for (const row of db.prepare('SELECT * FROM room').iterate() as Iterable<Row>) {
+  for (const row of db.prepare('SELECT * FROM room').iterate() as Iterable<Row>)
     rooms.set(row.id as number, row)
-    if (!soundRow('room', row)) add(roomDamage(row, 'its record does not fit its sum'))
-  }
-  for (const damage of damagedRows(db, rooms)) add(damage)
+  for (const [table, row] of damagedRows(db))
+    for (const damage of stoppedBy(table, row, rooms.values())) add(damage)
   const from = whole ? undefined : recentEntries(db)
   for (const [id, room] of rooms) {
     const seq =
@@ -59,7 +58,10 @@ export function damageText(problem: string): string {
   return `This room's log on the endpoint is damaged (${problem}) and was stopped; other rooms go on. ${RESTORE}`
 }
 
-/** SQLite's own check. Indexes hold nothing of their own and are made anew. */
+/**
+ * SQLite's own check. Indexes hold nothing of their own and are made anew, unless a row is damaged as
+ * well: it may be its key that was changed, and without the old index nobody would be found by it.
+ */
 function checkStructure(db: DatabaseSync, mend: boolean): void {
   const check = (): string[] =>
     db
@@ -67,7 +69,8 @@ function checkStructure(db: DatabaseSync, mend: boolean): void {
       .all()
       .map((row) => String(row.integrity_check))
   let problems = check()
-  if (mend && problems.every((problem) => /index/i.test(problem)) && reindex(db)) problems = check()
+  const indexes = problems.every((problem) => /index/i.test(problem))
+  if (mend && indexes && damagedRows(db).next().done && reindex(db)) problems = check()
   if (problems.length === 1 && problems[0] === 'ok') return
   throw new SottoError(
     'unavailable',
@@ -95,25 +98,29 @@ const OF_ROOM: Partial<Record<Table, (row: Row, room: Row) => boolean>> = {
   welcome: (row, room) => row.room === room.id,
 }
 
-/** Rows of the small tables that don't fit their sum, and the rooms that they stop. */
-function* damagedRows(db: DatabaseSync, rooms: ReadonlyMap<number, Row>): Iterable<Damage> {
+/** Rows of the small tables that don't fit their sum. */
+function* damagedRows(db: DatabaseSync): Generator<readonly [Table, Row]> {
   for (const table of Object.keys(TABLES) as Table[]) {
-    if (table === 'entry' || table === 'room') continue
-    for (const row of db.prepare(`SELECT * FROM ${table}`).iterate() as Iterable<Row>) {
-      if (soundRow(table, row)) continue
-      if (table === 'store')
-        throw new SottoError(
-          'unavailable',
-          `The endpoint's database is damaged (its own record). ${RESTORE}`,
-        )
-      yield {
-        room: undefined,
-        text: `A record on the endpoint's disk is damaged (${table} ${row.id}); what needs it is refused. ${RESTORE}`,
-      }
-      for (const room of rooms.values())
-        if (OF_ROOM[table]?.(row, room)) yield roomDamage(room, `a record of ${table}`)
-    }
+    if (table === 'entry') continue
+    for (const row of db.prepare(`SELECT * FROM ${table}`).iterate() as Iterable<Row>)
+      if (!soundRow(table, row)) yield [table, row]
   }
+}
+
+/** What a damaged row of a small table stops. */
+function* stoppedBy(table: Table, row: Row, rooms: Iterable<Row>): Iterable<Damage> {
+  if (table === 'room') return yield roomDamage(row, 'its record does not fit its sum')
+  if (table === 'store')
+    throw new SottoError(
+      'unavailable',
+      `The endpoint's database is damaged (its own record). ${RESTORE}`,
+    )
+  yield {
+    room: undefined,
+    text: `A record on the endpoint's disk is damaged (${table} ${row.id}); what needs it is refused. ${RESTORE}`,
+  }
+  for (const room of rooms)
+    if (OF_ROOM[table]?.(row, room)) yield roomDamage(room, `a record of ${table}`)
 }
 
 /** By room, the first of its entries that is among the newest. */
