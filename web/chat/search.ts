@@ -2,10 +2,9 @@ import { type History, SEGMENT, type StoredItem } from './history.ts'
 import type { RoomId, SearchHit, SearchOptions, SearchPage, SearchPlace } from './model.ts'
 import type { Candidate } from './search_index.ts'
 import { count, everywhere, has, type Needles, needles } from './search_part.ts'
+import { PAGE } from './search_summary.ts'
 import { match, parseQuery, type Range, type Term } from './search_words.ts'
 
-/** Hits of one page unless the caller says otherwise. */
-const LIMIT = 25
 /** UTF-16 units of a snippet, and how many of these may stand before the first match. */
 const SNIPPET = 160
 const LEAD = 40
@@ -41,7 +40,7 @@ interface Found {
 export async function search(
   rooms: readonly Searchable[],
   query: string,
-  { limit = LIMIT, signal = new AbortController().signal, after }: SearchOptions,
+  { limit = PAGE, signal = new AbortController().signal, after }: SearchOptions,
 ): Promise<SearchPage> {
   const terms = parseQuery(query)
   if (terms.length === 0) return { hits: [], more: undefined }

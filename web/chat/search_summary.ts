@@ -19,8 +19,8 @@ interface Possible {
   readonly uncovered: readonly number[]
 }
 
-/** With fewer segments in the newest summary than a page has hits, the others are read ahead. */
-const FEW = 25
+/** Hits that are looked for at once unless the caller says otherwise. */
+export const PAGE = 25
 
 const NOTHING: Summary = { covered: [], words: EMPTY }
 
@@ -76,8 +76,8 @@ export class SearchSummaries {
     const first = possible(newest, (await this.#read([newest]))[0], query, end)
     signal.throwIfAborted()
     const others = Array.from({ length: newest }, (_, i) => newest - 1 - i)
-    // A rare word: who asked will want the others too, and they come while these are read.
-    const ahead = first.segments.length < FEW ? this.#read(others) : undefined
+    // Too few for a page: who asked will want the others too, and they come while these are read.
+    const ahead = first.segments.length < PAGE ? this.#read(others) : undefined
     ahead?.catch(() => undefined)
     yield first
     const summaries = await (ahead ?? this.#read(others))
