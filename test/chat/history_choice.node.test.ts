@@ -32,6 +32,8 @@ describe('whether a room’s messages are kept', () => {
       await bob.chat.setHistory(lobby, false)
       assert.isFalse(bob.chat.state.rooms[0]?.keepsHistory)
       await alice.chat.send(lobby, 'second tea')
+      // Whose message comes first is the endpoint's to say.
+      await shown(bob.chat, lobby, 2)
       await bob.chat.send(lobby, 'third tea')
       assert.deepEqual(await shown(bob.chat, lobby, 3), [
         'alice: first tea',
