@@ -11,7 +11,8 @@ import { TerminalProcess } from '../support/terminal.ts'
 /** F7, I7: a dead connection is noticed within so long, and after it everybody has everything. */
 const NOTICED_MS = 30_000
 const CONVERGES_MS = 10_000
-const OFFLINE = /^\s*Offline/
+/** What a tab says that takes itself for connected. Any other state means that it has noticed. */
+const CONNECTED = /^\s*Connected/
 
 const { missing } = Island
 if (missing !== undefined) console.log(`F7 with lost packets was not run: it ${missing}.`)
@@ -51,13 +52,14 @@ where('a network that loses every packet without a word (F7)', () => {
 
   /** Packets of this port are lost until `noticed`; both sides write meanwhile. */
   async function loses(port: number, noticed: () => Promise<unknown>): Promise<void> {
+    await alice.connection.filter({ hasText: CONNECTED }).waitFor()
     const [one, other] = [`#${said++}`, `#${said++}`]
     const seen = noticed()
     const lost = performance.now()
     island.lose(port)
     await alice.say(one)
     bob.type(other)
-    await Promise.all([seen, alice.connection.filter({ hasText: OFFLINE }).waitFor()])
+    await Promise.all([seen, alice.connection.filter({ hasNotText: CONNECTED }).waitFor()])
     assert.isAtMost(performance.now() - lost, NOTICED_MS)
     assert.isAbove(island.lost, 0)
     island.heal()
