@@ -1,4 +1,3 @@
-import type { Bytes } from '../../web/protocol/bytes.ts'
 import { equal } from '../../web/protocol/bytes.ts'
 import type { Casting } from './casting.ts'
 import type { Directory } from './directory.ts'
@@ -47,7 +46,7 @@ export class DeviceRequests {
       reply: { stock },
       done: () => {
         // Now this device can be added to the private rooms that it is not in yet.
-        for (const { room } of store.roomsOf(peer.skeleton)) reconciler.committed(room)
+        for (const room of store.roomsOf(peer.skeleton)) reconciler.committed(room)
       },
     }
   }
@@ -109,16 +108,11 @@ export class DeviceRequests {
       reply: {},
       done: () => {
         directory.device(peer.skeleton, device)?.end('revoked')
-        for (const room of this.#roomsOf(peer)) {
+        for (const room of this.#needs.rooms.idsOf(peer)) {
           this.#needs.casting.changed(room, 'removed')
           this.#needs.reconciler.consider(room)
         }
       },
     }
-  }
-
-  #roomsOf(peer: Peer): Bytes[] {
-    const { rooms, store } = this.#needs
-    return [rooms.lobby, ...store.roomsOf(peer.skeleton).map(({ room }) => room)]
   }
 }

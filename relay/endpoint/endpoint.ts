@@ -1,7 +1,7 @@
 /** The endpoint, put together: keys, store, services, and the two ports. */
 import { availableParallelism } from 'node:os'
 import type { Bytes } from '../../web/protocol/bytes.ts'
-import { hex } from '../../web/protocol/bytes.ts'
+import { equal, hex } from '../../web/protocol/bytes.ts'
 import { KEPT_EPOCHS } from '../../web/protocol/mls_header.ts'
 import { GONE_MS } from '../../web/protocol/session_rules.ts'
 import { fingerprint } from '../../web/protocol/spki.ts'
@@ -225,7 +225,9 @@ async function listenAll(
 
 async function ensureLobby(store: Store, host: string): Promise<Bytes> {
   const room = lobbyOf(host)
-  if (store.room(room) === undefined) await store.createRoom({ room, kind: 'lobby', members: [] })
+  const stopped = store.damages.some((damage) => damage.room && equal(damage.room, room))
+  if (!stopped && store.room(room) === undefined)
+    await store.createRoom({ room, kind: 'lobby', members: [] })
   return room
 }
 

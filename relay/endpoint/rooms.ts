@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { type Bytes, concat, utf8 } from '../../web/protocol/bytes.ts'
-import type { Head, RoomInfo } from '../../web/protocol/messages.ts'
+import { type Bytes, concat, equal, utf8 } from '../../web/protocol/bytes.ts'
+import type { Head, RoomInfo, StoppedRoom } from '../../web/protocol/messages.ts'
 import type { Groups } from './groups.ts'
 import type { Peer } from './peer.ts'
 import type { People } from './people.ts'
 import { Refused } from './refusal.ts'
-import type { GroupDevice, Room, Store } from './store.ts'
+import { type GroupDevice, type Room, RoomStopped, type Store } from './store.ts'
 
 const ROOM_LENGTH = 16
 
@@ -33,11 +33,14 @@ export class Rooms {
 
   /** The room, for a member. A stranger never learns whether there is one. */
   of(peer: Peer, id: Bytes): Room {
-    const room = this.#store.room(id)
-    if (room === undefined || !isMember(room, peer.skeleton))
-      throw new Refused('not_a_member', 'You are not in this room (any more).')
-    if (room.damage !== undefined) throw new Refused('unavailable', room.damage)
-    return room
+    try {
+      const room = this.#store.room(id)
+      if (room !== undefined && isMember(room, peer.skeleton)) return room
+    } catch (error) {
+      if (!(error instanceof RoomStopped)) throw error
+      if (this.idsOf(peer).some((own) => equal(own, id))) throw error
+    }
+    throw new Refused('not_a_member', 'You are not in this room (any more).')
   }
 
   /** Throws SottoError `unavailable`. */
@@ -47,11 +50,25 @@ export class Rooms {
     return { room: room.room, seq: room.seq, chain: room.chain }
   }
 
-  /** The lobby and the private rooms of this device's person. */
-  all(peer: Peer): RoomInfo[] {
-    const lobby = this.#store.room(this.lobby)
-    const rooms = [...(lobby ? [lobby] : []), ...this.#store.roomsOf(peer.skeleton)]
-    return rooms.map((room) => this.info(peer, room))
+  /** The ids of the lobby and of this person's private rooms, stopped ones too. */
+  idsOf({ skeleton }: GroupDevice): Bytes[] {
+    return [this.lobby, ...this.#store.roomsOf(skeleton)]
+  }
+
+  /** What this device is told of its person's rooms, and of those that are stopped, why. */
+  all(peer: Peer): { rooms: RoomInfo[]; stopped: StoppedRoom[] } {
+    const rooms: RoomInfo[] = []
+    const stopped: StoppedRoom[] = []
+    for (const id of this.idsOf(peer)) {
+      try {
+        const room = this.#store.room(id)
+        if (room !== undefined) rooms.push(this.info(peer, room))
+      } catch (error) {
+        if (!(error instanceof RoomStopped)) throw error
+        stopped.push({ room: id, text: error.message })
+      }
+    }
+    return { rooms, stopped }
   }
 
   info(device: GroupDevice, room: Room): RoomInfo {

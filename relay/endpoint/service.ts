@@ -95,13 +95,15 @@ export const buildService: BuildService = (needs) => {
   const handlers: Handlers = {
     sync: (peer) => {
       const all = rooms.all(peer)
-      const partners = all.flatMap(({ members }) => members.map(({ user }) => skeletonOf(user)))
+      const partners = all.rooms.flatMap(({ members }) =>
+        members.map(({ user }) => skeletonOf(user)),
+      )
       const list = people.list([peer.skeleton, ...partners], SYNC_PEOPLE)
       const { stock, lastResort } = store.keyPackageStock(peer)
       const { lobbyAbsence, keepDays } = needs
       const time = store.now()
       return {
-        reply: { rooms: all, people: list, stock, lastResort, time, lobbyAbsence, keepDays },
+        reply: { ...all, people: list, stock, lastResort, time, lobbyAbsence, keepDays },
       }
     },
     publish_key_packages: (peer, request) => devices.publish(peer, request),
@@ -138,7 +140,7 @@ export const buildService: BuildService = (needs) => {
       const online = directory.online(peer.skeleton)
       directory.enter(peer)?.end('replaced')
       if (!online) presence.changed(peer.skeleton, false)
-      for (const { room } of store.roomsOf(peer.skeleton)) reconciler.consider(room)
+      for (const room of store.roomsOf(peer.skeleton)) reconciler.consider(room)
     },
     gone(peer) {
       casting.gone(peer)

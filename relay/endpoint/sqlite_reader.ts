@@ -1,21 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type Bytes, equal } from '../../web/protocol/bytes.ts'
-import { SottoError } from '../../web/protocol/errors.ts'
 import { nextChain } from './log_chain.ts'
 import type { Row } from './sqlite_schema.ts'
 import { soundRow, Tables } from './sqlite_tables.ts'
 import type { Account, Device, Entry, GroupDevice, Room, StoredWelcome } from './store.ts'
-import { damageText } from './verify.ts'
+import { damaged } from './verify.ts'
 
 /** Names of accounts that are remembered. */
 const MOST_REMEMBERED = 20_000
-
-/** Why an entry or a room can't be shown: the store stops the room. */
-export class RoomDamaged extends SottoError {
-  constructor(problem: string) {
-    super('unavailable', damageText(problem))
-  }
-}
 
 /** Reads what is on disk, on a connection of its own: never what a transaction has yet to commit. */
 export class SqliteReader {
@@ -55,26 +47,32 @@ export class SqliteReader {
       }))
   }
 
-  room(room: Bytes): Omit<Room, 'damage'> | undefined {
-    const row = this.#tables.one('room', 'WHERE room = ?', room)
+  /** Throws RoomStopped when its record is damaged, or that of a member. */
+  room(room: Bytes): Room | undefined {
+    const [row] = this.#tables.query('SELECT * FROM room WHERE room = ?', room)
     return row === undefined ? undefined : this.#roomOf(row)
   }
 
-  roomsOf(skeleton: string): Omit<Room, 'damage'>[] {
+  /** Whatever else of them is damaged, their ids and members are those of the indexes (verify.ts). */
+  roomsOf(skeleton: string): Bytes[] {
     const account = this.#tables.one('account', 'WHERE skeleton = ?', skeleton)
     if (account === undefined) return []
     const id = account.id as number
     return this.#tables
-      .all('room', 'WHERE first = ? OR second = ? ORDER BY id', id, id)
-      .map((row) => this.#roomOf(row))
+      .query('SELECT room FROM room WHERE first = ? OR second = ? ORDER BY id', id, id)
+      .map((row) => row.room as Bytes)
   }
 
-  privateRoom(a: string, b: string): Omit<Room, 'damage'> | undefined {
+  privateRoom(a: string, b: string): Bytes | undefined {
     const ids = [a, b].map((one) => this.#tables.one('account', 'WHERE skeleton = ?', one)?.id)
     const [first, second] = (ids as number[]).sort((x, y) => x - y)
     if (first === undefined || second === undefined) return undefined
-    const row = this.#tables.one('room', 'WHERE first = ? AND second = ?', first, second)
-    return row === undefined ? undefined : this.#roomOf(row)
+    const [row] = this.#tables.query(
+      'SELECT room FROM room WHERE first = ? AND second = ?',
+      first,
+      second,
+    )
+    return row?.room as Bytes | undefined
   }
 
   groupInfo(room: Bytes): Bytes | undefined {
@@ -94,7 +92,7 @@ export class SqliteReader {
       .map((row) => ({ skeleton: row.skeleton as string, device: row.device as Bytes }))
   }
 
-  /** Checks every entry that it shows, and the chain from the one before. Throws RoomDamaged. */
+  /** Checks every entry that it shows, and the chain from the one before. Throws RoomStopped. */
   entries(room: Bytes, after: number, most: number, mostBytes: number): Entry[] {
     return this.#snapshot(() => this.#entries(room, after, most, mostBytes))
   }
@@ -113,14 +111,14 @@ export class SqliteReader {
     )) {
       const seq = start + shown.length
       const mls = entry.mls as Bytes
-      if (entry.seq !== seq) throw new RoomDamaged(`entry ${seq} is missing`)
+      if (entry.seq !== seq) throw damaged(`entry ${seq} is missing`)
       chain = nextChain(chain, seq, mls)
       if (!soundRow('entry', entry) || !equal(chain, entry.chain as Bytes))
-        throw new RoomDamaged(`entry ${seq} was changed`)
+        throw damaged(`entry ${seq} was changed`)
       shown.push({ seq, chain, mls })
     }
     if (shown.length === 0 && start <= (row.seq as number) && most > 0)
-      throw new RoomDamaged(`entry ${start} is missing`)
+      throw damaged(`entry ${start} is missing`)
     return shown
   }
 
@@ -182,7 +180,8 @@ export class SqliteReader {
     return (row?.id as number | undefined) ?? 0
   }
 
-  #roomOf(row: Row): Omit<Room, 'damage'> {
+  #roomOf(row: Row): Room {
+    if (!soundRow('room', row)) throw damaged('its record was changed')
     const members = [row.first, row.second].filter((id) => typeof id === 'number')
     return {
       room: row.room as Bytes,
@@ -200,8 +199,9 @@ export class SqliteReader {
   #skeleton(id: number): string {
     let skeleton = this.#skeletons.get(id)
     if (skeleton === undefined) {
-      const account = this.#tables.one('account', 'WHERE id = ?', id)
-      if (account === undefined) throw new RoomDamaged('a member is missing')
+      const [account] = this.#tables.query('SELECT * FROM account WHERE id = ?', id)
+      if (account === undefined) throw damaged('a member is missing')
+      if (!soundRow('account', account)) throw damaged('a record of account')
       skeleton = account.skeleton as string
       if (this.#skeletons.size >= MOST_REMEMBERED) this.#skeletons.clear()
       this.#skeletons.set(id, skeleton)
@@ -217,7 +217,7 @@ export class SqliteReader {
       room.id as number,
       start - 1,
     )
-    if (row === undefined) throw new RoomDamaged(`entry ${start - 1} is missing`)
+    if (row === undefined) throw damaged(`entry ${start - 1} is missing`)
     return row.chain as Bytes
   }
 

@@ -1,26 +1,25 @@
 import { performance } from 'node:perf_hooks'
 import { type Bytes, hex } from '../../web/protocol/bytes.ts'
-import { SottoError } from '../../web/protocol/errors.ts'
 import { BelievedClock } from './believed_clock.ts'
 import { lockDirectory } from './data_lock.ts'
 import { unavailable } from './disk_errors.ts'
 import { makeDataDirectory, openForReading } from './recovery.ts'
-import { RoomDamaged, SqliteReader } from './sqlite_reader.ts'
+import { SqliteReader } from './sqlite_reader.ts'
 import type { WriteArguments, WriteName, WriteResult } from './sqlite_writes.ts'
-import type {
-  Account,
-  Appended,
-  Damage,
-  GroupDevice,
-  Keep,
-  NewEntry,
-  NewRoom,
-  PasswordHash,
-  Room,
-  Store,
-  StoreIdentity,
-  StoreOptions,
-  StoreState,
+import {
+  type Account,
+  type Appended,
+  type Damage,
+  type GroupDevice,
+  type Keep,
+  type NewEntry,
+  type NewRoom,
+  type PasswordHash,
+  RoomStopped,
+  type Store,
+  type StoreIdentity,
+  type StoreOptions,
+  type StoreState,
 } from './store.ts'
 import { closed, WriteQueue } from './write_queue.ts'
 
@@ -112,18 +111,16 @@ class SqliteStore implements Store {
   }
 
   room(room: Bytes) {
-    const found = this.#read((reader) => reader.room(room))
-    return found === undefined ? undefined : this.#withDamage(found)
+    return this.#readRoom(room, (reader) => reader.room(room))
   }
 
   roomsOf(skeleton: string) {
-    const rooms = this.#read((reader) => reader.roomsOf(skeleton))
-    return rooms.map((room) => this.#withDamage(room))
+    return this.#read((reader) => reader.roomsOf(skeleton))
   }
 
   privateRoom(a: string, b: string) {
-    const found = this.#read((reader) => reader.privateRoom(a, b))
-    return found === undefined ? undefined : this.#withDamage(found)
+    const room = this.#read((reader) => reader.privateRoom(a, b))
+    return room === undefined ? undefined : this.room(room)
   }
 
   groupInfo(room: Bytes) {
@@ -135,13 +132,7 @@ class SqliteStore implements Store {
   }
 
   entries(room: Bytes, after: number, most: number, mostBytes: number) {
-    this.#checkRunning(room)
-    try {
-      return this.#read((reader) => reader.entries(room, after, most, mostBytes))
-    } catch (error) {
-      if (error instanceof RoomDamaged) this.#stop({ room, text: error.message })
-      throw error
-    }
+    return this.#readRoom(room, (reader) => reader.entries(room, after, most, mostBytes))
   }
 
   keyPackageStock(owner: GroupDevice) {
@@ -255,6 +246,17 @@ class SqliteStore implements Store {
     }
   }
 
+  /** Stops the room when what is read of it is damaged. Throws RoomStopped. */
+  #readRoom<T>(room: Bytes, read: (reader: SqliteReader) => T): T {
+    this.#checkRunning(room)
+    try {
+      return this.#read(read)
+    } catch (error) {
+      if (error instanceof RoomStopped) this.#stop({ room, text: error.message })
+      throw error
+    }
+  }
+
   #openReader(): void {
     // The old one goes first: with it the shared index of a failed write-ahead log goes as well.
     this.#reader?.close()
@@ -266,13 +268,9 @@ class SqliteStore implements Store {
     }
   }
 
-  #withDamage(room: Omit<Room, 'damage'>): Room {
-    return { ...room, damage: this.#damages.get(hex(room.room))?.text }
-  }
-
   #checkRunning(room: Bytes): void {
     const damage = this.#damages.get(hex(room))
-    if (damage !== undefined) throw new SottoError('unavailable', damage.text)
+    if (damage !== undefined) throw new RoomStopped(damage.text)
   }
 
   #stop(damage: Damage): void {

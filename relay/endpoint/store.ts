@@ -1,4 +1,5 @@
 import type { Bytes } from '../../web/protocol/bytes.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
 
 /**
  * What the endpoint keeps, behind one interface so that the embedded SQLite can be replaced.
@@ -44,10 +45,11 @@ export interface Store {
   revokeDevice(skeleton: string, device: Bytes): Promise<void>
 
   // ── rooms ──
+  /** Throws RoomStopped when its record or its log is damaged. */
   room(room: Bytes): Room | undefined
-  /** The private rooms that the account is in; the lobby is not among them. */
-  roomsOf(skeleton: string): readonly Room[]
-  /** The private room of the two, in either order. */
+  /** The ids of the private rooms that the account is in, stopped ones too; never the lobby. */
+  roomsOf(skeleton: string): readonly Bytes[]
+  /** The private room of the two, in either order. Throws RoomStopped. */
   privateRoom(a: string, b: string): Room | undefined
   /** Durable. Rejects with `refused` when the room or the pair's room exists, or a member doesn't. */
   createRoom(room: NewRoom): Promise<void>
@@ -164,8 +166,6 @@ export interface Room extends NewRoom {
   readonly oldest: number
   readonly generation: number | null
   readonly epoch: number
-  /** Why the room is stopped, for people; it takes and shows no entry. */
-  readonly damage: string | undefined
 }
 
 export interface NewEntry {
@@ -217,6 +217,13 @@ export interface Damage {
   readonly room: Bytes | undefined
   /** What is stopped and what to do, for people. */
   readonly text: string
+}
+
+/** A room is stopped by damage: it takes and shows nothing. Its text is for people. */
+export class RoomStopped extends SottoError {
+  constructor(text: string) {
+    super('unavailable', text)
+  }
 }
 
 export interface StoreIdentity {

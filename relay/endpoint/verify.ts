@@ -4,7 +4,7 @@ import { SottoError } from '../../web/protocol/errors.ts'
 import { firstChain, nextChain } from './log_chain.ts'
 import { type Row, TABLES, type Table } from './sqlite_schema.ts'
 import { soundRow } from './sqlite_tables.ts'
-import type { Damage } from './store.ts'
+import { type Damage, RoomStopped } from './store.ts'
 
 /** Entries that a quick look goes back, over all rooms. */
 const RECENT = 20_000
@@ -17,8 +17,8 @@ const RESTORE = 'Bring back a backup with "sotto restore".'
 interface Look {
   /**
    * Everything: SQLite's own structure, the sum of every row and every room's chain from its
-   * oldest entry on. Otherwise all small tables, the head of every room and the newest entries;
-   * older ones are checked whenever they are read.
+   * oldest entry on. Otherwise all small tables, the structure when one of their rows is damaged,
+   * the head of every room and the newest entries; older ones are checked whenever they are read.
    */
   readonly whole: boolean
   /** Whether damaged indexes may be made anew. */
@@ -30,7 +30,8 @@ interface Look {
  * a whole can't be trusted.
  */
 export function verify(db: DatabaseSync, { whole, mend }: Look): Damage[] {
-  if (whole) checkStructure(db, mend)
+  // By the indexes a damaged record is still found as whose it is, so they have to be sound.
+  if (whole || !damagedRows(db).next().done) checkStructure(db, mend)
   const damages = new Map<string, Damage>()
   const add = (damage: Damage): void => {
     damages.set(damage.room === undefined ? damage.text : hex(damage.room), damage)
@@ -51,11 +52,13 @@ export function verify(db: DatabaseSync, { whole, mend }: Look): Damage[] {
 }
 
 function roomDamage(room: Row, problem: string): Damage {
-  return { room: room.room as Bytes, text: damageText(problem) }
+  return { room: room.room as Bytes, text: damaged(problem).message }
 }
 
-export function damageText(problem: string): string {
-  return `This room's log on the endpoint is damaged (${problem}) and was stopped; other rooms go on. ${RESTORE}`
+export function damaged(problem: string): RoomStopped {
+  return new RoomStopped(
+    `What the server keeps of this conversation is damaged (${problem}), so it was stopped; the others go on. The server's administrator can bring back a backup with "sotto restore".`,
+  )
 }
 
 /**
@@ -109,7 +112,7 @@ function* damagedRows(db: DatabaseSync): Generator<readonly [Table, Row]> {
 
 /** What a damaged row of a small table stops. */
 function* stoppedBy(table: Table, row: Row, rooms: Iterable<Row>): Iterable<Damage> {
-  if (table === 'room') return yield roomDamage(row, 'its record does not fit its sum')
+  if (table === 'room') return yield roomDamage(row, 'its record was changed')
   if (table === 'store')
     throw new SottoError(
       'unavailable',

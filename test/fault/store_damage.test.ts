@@ -152,9 +152,9 @@ describe('a damaged database (F5)', () => {
         const store = await open(dir, { onNote: (text) => notes.push(text) })
         assert.match(
           notes.join(),
-          /This room's log .* is damaged .* other rooms go on.*sotto restore/,
+          /of this conversation is damaged .* stopped; the others go on.*sotto restore/,
         )
-        assert.match(store.room(room)?.damage ?? '', /damaged/)
+        assert.match((await fails('unavailable', () => store.room(room))).message, /damaged/)
         for (const [one, entries] of logs) {
           const running = await whole(store, one, entries)
           assert.equal(running, one !== room)
@@ -177,6 +177,23 @@ describe('a damaged database (F5)', () => {
         running,
         ROOMS.map((members) => !members.includes('cyn' as never)),
       )
+      await store.close()
+    }, inMemory))
+
+  it('stops the room whose own record was changed, which is still known for whose it is', () =>
+    inScratch(async (dir) => {
+      const logs = await makeStore(dir)
+      const before = await open(dir)
+      const whose = new Map(['ann', 'bob', 'cyn'].map((one) => [one, before.roomsOf(one)]))
+      await before.close()
+      const db = new DatabaseSync(join(dir, 'sotto.db'))
+      db.exec('UPDATE room SET seq = seq - 1 WHERE id = 1')
+      db.close()
+      const store = await open(dir)
+      const running: boolean[] = []
+      for (const [room, entries] of logs) running.push(await whole(store, room, entries))
+      assert.deepEqual(running, [false, ...Array(ROOMS.length - 1).fill(true)])
+      for (const [one, rooms] of whose) assert.deepEqual(store.roomsOf(one), rooms)
       await store.close()
     }, inMemory))
 

@@ -54,6 +54,7 @@ const REPLIES: readonly object[] = [
   { welcome: { id: 1, generation: 0, mls: chain, seq: 2, chain } },
   {
     rooms: [info],
+    stopped: [{ room, text: 'Its record was changed.' }],
     people: [person],
     stock: 1,
     lastResort: true,
@@ -125,8 +126,8 @@ const FULLEST: readonly (readonly [what: string, shape: Shape<unknown>, message:
     'what two thousand private rooms and 500 people are told by',
     replySchemas.sync,
     {
-      ...{ rooms: many(2_001, () => leastRoom), people: many(500, () => least), stock: 0 },
-      ...{ lastResort: true, time: 0, lobbyAbsence: 0, keepDays: 0 },
+      ...{ rooms: many(2_001, () => leastRoom), people: many(500, () => least), stopped: [] },
+      ...{ stock: 0, lastResort: true, time: 0, lobbyAbsence: 0, keepDays: 0 },
     },
   ],
   [

@@ -74,7 +74,7 @@ export interface RoomView {
   readonly title: string
   /** Who can read what is written now, by the group's own tree: never what the endpoint says. */
   readonly readers: readonly Reader[]
-  readonly phase: 'joining' | 'ready' | 'repairing' | 'alarm' | 'gone'
+  readonly phase: 'joining' | 'ready' | 'repairing' | 'stopped' | 'alarm' | 'gone'
   /** In words, when `phase` is not `ready`: what is going on and why. */
   readonly text: string
   readonly unread: number

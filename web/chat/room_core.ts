@@ -32,6 +32,8 @@ export class RoomCore {
   shut = ''
   /** What went wrong on this device, for people, until the next turn that comes through; else empty. */
   fault = ''
+  /** Why the endpoint gives and takes nothing here, for people; else empty. */
+  stopped = ''
   /** It is no longer ours: nothing more will come. */
   gone = false
   /** A fetch is due whatever the known head says: an epoch has passed us by. */
@@ -133,6 +135,7 @@ export class RoomCore {
     if (error instanceof RefusedError) {
       this.loop.pause(work, error.refusal.retryAfter ?? PAUSE_MS)
       if (work === 'enter') this.waiting = error.message
+      if (READS.has(work) && error.refusal.error === 'unavailable') this.stopped = error.message
       if (error.code === 'stale_epoch') this.behind = true
       return
     }
@@ -153,6 +156,9 @@ export class RoomCore {
     this.deps.changed()
   }
 }
+
+/** What reads the log: as long as it is refused there is no conversation. */
+const READS: ReadonlySet<string> = new Set(['subscribe', 'fetch'])
 
 /** The endpoint refuses what is of the newest epoch, or says outright that we are not in its list. */
 export const UNLISTED = 'The server had lost this device’s place in the conversation.'

@@ -51,6 +51,7 @@ export class RoomLog {
     if (cursor?.chain.length && head.seq === cursor.seq && !equal(head.chain, cursor.chain))
       return core.alarm(REPLACED)
     core.head = head
+    core.stopped = ''
     core.merge.hear(head.seq)
   }
 
@@ -126,6 +127,7 @@ export class RoomLog {
   }) => ReturnType<Then> = async ({ entries, head, oldest }) => {
     const core = this.#core
     core.behind = false
+    core.stopped = ''
     core.merge.hear(head.seq)
     if (oldest > core.seq + 1) await this.#skip(oldest, head)
     for (const entry of entries) core.merge.offer(entry, core.seq)

@@ -10,6 +10,8 @@ import type { Searchable } from './search.ts'
 /** What the screen has to know of a room besides what is stored. */
 export interface Situation {
   readonly online: boolean
+  /** Why the endpoint gives and takes nothing here, else empty. */
+  readonly stopped: string
   /** Nothing can be written here any more. */
   readonly over: boolean
   /** What the room waits for before it can be used, else empty. */
@@ -134,16 +136,18 @@ export class RoomScreen {
     if (this.#phase(situation).phase === 'alarm') return 'Waiting for your decision'
     if (!situation.online) return 'Waiting for the connection'
     if (situation.fault !== '') return 'Waiting for this device'
+    if (situation.stopped !== '') return 'Waiting for the server'
     return situation.waiting === '' ? '' : `Waiting for ${this.#store.meta.peer || 'the room'}`
   }
 
-  #phase({ over, waiting, fault }: Situation): Pick<RoomView, 'phase' | 'text'> {
+  #phase({ over, stopped, waiting, fault }: Situation): Pick<RoomView, 'phase' | 'text'> {
     const { meta, inGroup } = this.#store
     if (over) return { phase: 'gone', text: 'This conversation is over: it can only be read.' }
     if (meta.alarm !== null) return { phase: 'alarm', text: meta.alarm.text }
     if (meta.peer !== '' && this.#deps.trust.word(meta.peer) === 'changed')
       return { phase: 'alarm', text: `The key of ${meta.peer} has changed. Nothing is sent.` }
     if (fault !== '') return { phase: 'repairing', text: `${fault} It is tried again by itself.` }
+    if (stopped !== '') return { phase: 'stopped', text: stopped }
     if (meta.repair !== '')
       return { phase: 'repairing', text: `${meta.repair} Joining again. ${waiting}`.trim() }
     if (!inGroup || waiting !== '')

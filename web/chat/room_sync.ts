@@ -68,10 +68,19 @@ export class RoomSync {
     this.inform(info)
   }
 
+  /** A session has begun in which nothing can be had of this room; `text` says why. */
+  stopped(text: string): void {
+    this.offline()
+    this.#core.gone = false
+    this.#core.stopped = text
+    this.#core.deps.changed()
+  }
+
   /** The session is over: what it has not answered it never will. */
   offline(): void {
     const core = this.#core
     core.link = undefined
+    core.stopped = ''
     core.head = undefined
     core.behind = false
     core.acked.clear()
@@ -282,12 +291,12 @@ export class RoomSync {
   }
 
   #situation(): Situation {
-    const { link, over, shut, fault, acked, loaded, store } = this.#core
+    const { link, stopped, over, shut, fault, acked, loaded, store } = this.#core
     const { peer, readers } = store.meta
     const waiting = this.#core.waiting || (readers.some(({ user }) => user === peer) ? '' : shut)
-    const online = link !== undefined
+    const online = link !== undefined || stopped !== ''
     const crypto = loaded === undefined ? '' : describe(loaded)
-    return { online, over, waiting, fault, acked, crypto, limits: link?.limits }
+    return { online, stopped, over, waiting, fault, acked, crypto, limits: link?.limits }
   }
 }
 

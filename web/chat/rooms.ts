@@ -76,6 +76,11 @@ export class Rooms {
     for (const [id, room] of this.#rooms) if (!mine.has(id)) room.end()
   }
 
+  /** The endpoint has stopped this room, and says why. */
+  stopped(id: string, text: string): void {
+    this.#rooms.get(id)?.stopped(text)
+  }
+
   offline(): void {
     for (const room of this.#rooms.values()) room.offline()
     this.#deps.changed()

@@ -162,6 +162,10 @@ export const roomInfo = map({
 })
 export type RoomInfo = Of<typeof roomInfo>
 
+/** A room that the endpoint has stopped, and why, for people. */
+const stoppedRoom = map({ room: bytes(16), text: text(500) })
+export type StoppedRoom = Of<typeof stoppedRoom>
+
 /** The replies by op: what stands beside `re` in a reply. */
 export const replySchemas = {
   register: map({}),
@@ -169,6 +173,7 @@ export const replySchemas = {
   set_password: map({}),
   sync: map({
     rooms: list(roomInfo, 100_000),
+    stopped: list(stoppedRoom, 100_000),
     people: list(person, 100_000),
     /** Key packages of this device that the endpoint still has, without the last resort. */
     stock: count,

@@ -40,7 +40,7 @@ export class RoomList extends SottoElement {
           ${
             room.phase === 'alarm'
               ? html`<span class="below problem">${warningIcon()} Needs your attention</span>`
-              : html`<span class="below">${room.kind === 'lobby' ? 'Everyone here' : room.phase === 'gone' ? 'Over' : 'Private'}</span>`
+              : html`<span class="below">${about(room)}</span>`
           }
         </span>
         <span class="end">
@@ -50,6 +50,12 @@ export class RoomList extends SottoElement {
       </button>
     </li>`
   }
+}
+
+function about({ kind, phase }: RoomView): string {
+  if (phase === 'stopped') return 'Stopped'
+  if (kind === 'lobby') return 'Everyone here'
+  return phase === 'gone' ? 'Over' : 'Private'
 }
 
 declare global {
