@@ -1,7 +1,16 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Chat } from '../../web/chat/chat.ts'
-import type { ChatState, Notice, RoomView, TimelineItem, Trust } from '../../web/chat/model.ts'
+import type {
+  ChatState,
+  MessageId,
+  MessageView,
+  Notice,
+  RoomId,
+  RoomView,
+  TimelineItem,
+  Trust,
+} from '../../web/chat/model.ts'
 import type { Profile } from '../../web/chat/profile.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
@@ -41,6 +50,8 @@ const UNVERIFIED =
 const HELP = `Type a line to send it to the lobby.
 /pm <user> <message>  a private message
 /list                 who is there
+/retry                tries again what could not be sent
+/discard              gives it up
 /choose <choice>      answers the newest notice that asks for a decision
 /quit                 says goodbye
 /help                 this`
@@ -84,7 +95,11 @@ class Talk {
   readonly #printing = new Map<string, Promise<void>>()
   #steps = 0
   #connection = ''
-  #notices = new Set<string>()
+  readonly #notices = new Set<string>()
+  /** Messages that failed and were told of. */
+  readonly #failures = new Set<string>()
+  /** What was last said about each room's state. */
+  readonly #states = new Map<string, string>()
   #admitting = false
   /** The endpoint asks for passwords, and the input is at its end. */
   readonly #unanswered = Promise.withResolvers<void>()
@@ -135,7 +150,7 @@ class Talk {
     }
     await this.#until((state) => ready(state) && unsent(state) === 0)
     await Promise.all(this.#printing.values())
-    return 0
+    return this.#chat.state.rooms.some(({ failed = 0 }) => failed > 0) ? 1 : 0
   }
 
   /**
@@ -164,6 +179,8 @@ class Talk {
     if (name === 'help') return this.#terminal.print(HELP)
     if (name === 'list') return this.#list(this.#chat.state)
     if (name === 'pm') return this.#private(rest)
+    if (name === 'retry') return this.#failed((room, id) => this.#chat.retry(room, id))
+    if (name === 'discard') return this.#failed((room, id) => this.#chat.discard(room, id))
     if (name === 'choose') return this.#choose(rest.trim())
     this.#terminal.print(`There is no /${name}. /help lists what there is.`)
   }
@@ -181,6 +198,20 @@ class Talk {
     if (user === undefined || text === '')
       return this.#terminal.print('/pm <user> <message>: /list shows who is there.')
     await this.#chat.send(await this.#chat.openPrivate(user), text)
+  }
+
+  /** Does this with all that failed. */
+  async #failed(decide: (room: RoomId, id: MessageId) => Promise<void>): Promise<void> {
+    const { rooms } = this.#chat.state
+    if (!rooms.some(({ failed = 0 }) => failed > 0)) this.#terminal.print('Nothing has failed.')
+    for (const view of rooms)
+      for (const { id } of await this.#failedIn(view)) await decide(view.room, id)
+  }
+
+  async #failedIn({ room, length, outgoing = 0, failed = 0 }: RoomView): Promise<MessageView[]> {
+    if (failed === 0) return []
+    const items = await this.#chat.timeline(room, length - outgoing, length)
+    return items.filter((item) => item.kind === 'text').filter(({ state }) => state === 'failed')
   }
 
   async #choose(choice: string): Promise<void> {
@@ -274,14 +305,33 @@ class Talk {
     )
   }
 
-  async #printRoom({ room, kind, title, length, outgoing = 0 }: RoomView): Promise<void> {
+  async #printRoom(view: RoomView): Promise<void> {
+    const { room, kind, title, length, outgoing = 0 } = view
+    const place = kind === 'lobby' ? '' : `[private, ${harmless(title)}] `
     const settled = length - outgoing
     const from = this.#printed.get(room) ?? Math.max(0, settled - LOOK_BACK)
-    if (settled <= from) return
-    this.#printed.set(room, settled)
-    const place = kind === 'lobby' ? '' : `[private, ${harmless(title)}] `
-    for (const item of await this.#chat.timeline(room, from, settled))
-      this.#terminal.print(place + lineOf(item))
+    if (settled > from) {
+      this.#printed.set(room, settled)
+      for (const item of await this.#chat.timeline(room, from, settled))
+        this.#terminal.print(place + lineOf(item))
+    }
+    this.#printState(place, view)
+    for (const { id, text, reason } of await this.#failedIn(view)) {
+      if (this.#failures.has(id)) continue
+      this.#failures.add(id)
+      this.#terminal.print(`${place}! Not sent: ${harmlessLines(text)}`)
+      const ways = view.phase === 'gone' ? '/discard' : '/retry or /discard'
+      this.#terminal.print(`!   ${harmless(reason)} ${ways}?`)
+    }
+  }
+
+  /** Says what keeps a room from being used, and when that is over. */
+  #printState(place: string, { room, phase, text }: RoomView): void {
+    const before = this.#states.get(room) ?? ''
+    const now = phase === 'stopped' || phase === 'repairing' ? text : ''
+    if (now === before) return
+    this.#states.set(room, now)
+    this.#terminal.print(`${place}* ${now === '' ? 'This conversation goes on.' : harmless(now)}`)
   }
 
   // ── waiting ──
@@ -300,10 +350,10 @@ class Talk {
   }
 }
 
-/** Messages that are not in a log yet, and one more step while there is no lobby. */
+/** Messages on their way into a log, and one more step while there is no lobby. */
 function unsent(state: ChatState): number {
-  const outgoing = state.rooms.reduce((sum, room) => sum + (room.outgoing ?? 0), 0)
-  return outgoing + (ready(state) ? 0 : 1)
+  const waiting = state.rooms.map(({ outgoing = 0, failed = 0 }) => outgoing - failed)
+  return waiting.reduce((sum, one) => sum + one, ready(state) ? 0 : 1)
 }
 
 /** The lobby is known, so that lines have somewhere to go; passwords may be asked for first. */

@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Refused } from '../../relay/endpoint/refusal.ts'
+import { answering } from '../support/answering.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
 import { steadyPort } from '../support/ports.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
@@ -64,5 +66,57 @@ describe('sotto chat, when there is no lobby yet', () => {
     await inLobby(alice.chat)
     const seen = await shown(alice.chat, lobbyOf(alice.chat), 2)
     assert.deepEqual(seen.slice(-1), ['erin: typed at once'])
+  })
+})
+
+describe('sotto chat, when the endpoint does not take something', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sotto-terminal-'))
+  let stand: Stand
+  let bob: TerminalProcess
+  let refuses = false
+  before(async () => {
+    const picky = answering(async ({ request, serve }) => {
+      if (request.op === 'send' && refuses) throw new Refused('denied', 'Not now.')
+      return serve()
+    })
+    stand = await Stand.start({}, picky)
+    await stand.join('alice')
+    const { port, fingerprint } = stand.endpoint
+    bob = new TerminalProcess('bob', {
+      endpointPort: port,
+      host: 'localhost',
+      fingerprint,
+      dataDir,
+    })
+    await bob.prints('* Connected')
+  })
+  after(async () => {
+    await bob.quit()
+    await stand.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+
+  it('says what was not sent and why, once, and sends it again at /retry', async () => {
+    refuses = true
+    bob.type('first try')
+    await bob.prints('! Not sent: first try', '!   Not now. /retry or /discard?')
+    refuses = false
+    bob.type('/retry')
+    await bob.prints('bob: first try')
+    assert.lengthOf(bob.shown(/Not sent: /), 1)
+    bob.type('/retry')
+    await bob.prints('Nothing has failed.')
+  })
+
+  it('gives it up at /discard, and then has nothing that waits', async () => {
+    refuses = true
+    bob.type('never mind')
+    await bob.prints('! Not sent: never mind')
+    bob.type('/discard')
+    refuses = false
+    bob.type('after it')
+    await bob.prints('bob: after it')
+    assert.isEmpty(bob.shown(/bob: never mind/))
+    assert.equal(await bob.quit(), 0)
   })
 })

@@ -85,6 +85,8 @@ export interface RoomView {
   readonly waits?: string
   /** How many of these, at the end, are still on their way out: their place is not final yet. */
   readonly outgoing?: number
+  /** How many of those failed: nothing becomes of them before the person decides. */
+  readonly failed?: number
   /** What the group's cryptography runs on, for the screen: suite, and native or library. */
   readonly crypto: string
   /** What being away for long costs here, for people; empty when nothing, or nothing that is known. */

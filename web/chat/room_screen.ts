@@ -90,7 +90,7 @@ export class RoomScreen {
   #sending(entry: OutboxEntry, situation: Situation): MessageView {
     const waits = this.#waits(situation)
     const acked = situation.acked.has(entry.n)
-    const failed = entry.failed || (situation.over && !acked ? late(entry) : '')
+    const failed = whyFailed(entry, situation)
     const state = failed !== '' ? 'failed' : acked ? 'sent' : waits === '' ? 'sending' : 'waiting'
     return {
       kind: 'text',
@@ -125,6 +125,7 @@ export class RoomScreen {
       lastActivity: meta.lastAt,
       length: this.length,
       outgoing: this.#store.outbox.entries.length,
+      failed: this.#store.outbox.entries.filter((entry) => whyFailed(entry, situation)).length,
       waits: this.#waits(situation),
       crypto: situation.crypto,
       absence: situation.limits === undefined ? '' : costOfAbsence(meta.kind, situation.limits),
@@ -156,7 +157,12 @@ export class RoomScreen {
   }
 }
 
-/** Why nothing becomes of a message in a conversation that is over. */
+/** Why nothing becomes of this message, else empty. */
+function whyFailed(entry: OutboxEntry, { over, acked }: Situation): string {
+  return entry.failed || (over && !acked.has(entry.n) ? late(entry) : '')
+}
+
+/** The same in a conversation that is over. */
 function late({ sealed }: OutboxEntry): string {
   return sealed === null
     ? 'This conversation is over: it was not sent.'

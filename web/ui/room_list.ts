@@ -38,8 +38,8 @@ export class RoomList extends SottoElement {
         <span class="words">
           <bdi class="title">${room.title}</bdi>
           ${
-            room.phase === 'alarm'
-              ? html`<span class="below problem">${warningIcon()} Needs your attention</span>`
+            room.phase === 'alarm' || room.failed
+              ? html`<span class="below problem">${warningIcon()} ${room.phase === 'alarm' ? 'Needs your attention' : 'Not all was sent'}</span>`
               : html`<span class="below">${about(room)}</span>`
           }
         </span>
