@@ -123,6 +123,21 @@ describe('the chat', () => {
     assert.deepEqual(await faults(), [])
   })
 
+  it('says which conversation is stopped and why, and where not all was sent', async () => {
+    const { chat } = await inTheChat()
+    chat.setRoom(LOBBY, { phase: 'stopped', text: 'What the server keeps of this is damaged.' })
+    await drawn()
+    assert.include(one('room-list [aria-current=true]').innerText, 'Stopped')
+    assert.equal(
+      one('[role=status][aria-label=Conversation]').innerText.trim(),
+      'What the server keeps of this is damaged.',
+    )
+    chat.setRoom(LOBBY, { phase: 'ready', text: '', failed: 1 })
+    await drawn()
+    assert.include(one('room-list [aria-current=true]').innerText, 'Not all was sent')
+    assert.deepEqual(await faults(), [])
+  })
+
   it('says in words why it is offline, and offers to reconnect', async () => {
     const { chat } = await inTheChat()
     const text = 'the server can’t be reached.'
