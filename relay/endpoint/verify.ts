@@ -57,7 +57,7 @@ function roomDamage(room: Row, problem: string): Damage {
 
 export function damaged(problem: string): RoomStopped {
   return new RoomStopped(
-    `What the server keeps of this conversation is damaged (${problem}), so it was stopped; the others go on. The server's administrator can bring back a backup with "sotto restore".`,
+    `What the server keeps of this conversation is damaged (${problem}), so it was stopped; the others go on. The server’s administrator can bring back a backup with "sotto restore".`,
   )
 }
 
