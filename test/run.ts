@@ -152,7 +152,7 @@ const STAGES: Record<string, () => Promise<Count>> = {
   attack: () => nodeTests(['test/attack/**/*.test.ts'], 2, [...FUZZ, ...WAITS]),
   waits: () => nodeTests(WAITS, 2, []),
   fault: () => nodeTests(['test/fault/**/*.test.ts'], 1, [...FUZZ, ...WAITS]),
-  story: () => nodeTests(['test/story/**/*.test.ts'], 1),
+  story: () => nodeTests(['test/story/**/*.test.ts'], 2),
 }
 
 /** Stages in the order in which they run; those in one line run side by side. */
