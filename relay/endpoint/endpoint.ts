@@ -160,6 +160,7 @@ async function assemble(
   })
   const service = build({
     ...{ store, directory, people, primitives, logKey, log, lobby, now },
+    hostKeyHash: endpointKey,
     topics: new Topics(),
     lobbyAbsence: options.lobbyAbsence ?? DAY_SECONDS,
     keepDays: options.keepDays ?? 0,

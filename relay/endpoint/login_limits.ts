@@ -51,7 +51,13 @@ export class LoginLimits {
       this.#accounts.add(account, now)
       this.#origins.add(origin, now)
       const tried = this.#accounts.count(account, now)
-      if (await check()) {
+      const right = await check().catch((error) => {
+        // Nobody has looked at the password: that was no try.
+        this.#accounts.takeBack(account, now)
+        this.#origins.takeBack(origin, now)
+        throw error
+      })
+      if (right) {
         this.#accounts.forget(account)
         this.#origins.takeBack(origin, now)
         return { ok: true }

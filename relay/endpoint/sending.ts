@@ -1,6 +1,12 @@
 import { type Bytes, equal, Reader } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
-import { KEPT_EPOCHS, type MlsHeader, readMlsHeader } from '../../web/protocol/mls_header.ts'
+import { verifyBinding } from '../../web/protocol/mls_credential.ts'
+import {
+  KEPT_EPOCHS,
+  type MlsHeader,
+  readJoiner,
+  readMlsHeader,
+} from '../../web/protocol/mls_header.ts'
 import type { Casting } from './casting.ts'
 import type { Groups } from './groups.ts'
 import { deviceKey, deviceOf, type Outcome, type Peer, type RequestOf } from './peer.ts'
@@ -17,6 +23,8 @@ export interface SendingNeeds {
   readonly groups: Groups
   readonly casting: Casting
   readonly reconciler: Reconciler
+  /** SHA-256 of the endpoint's SPKI: what bindings are made for. */
+  readonly hostKeyHash: Bytes
   skeleton(user: string): string
   /** These devices' place in the room's group changed. */
   roomChanged(room: Bytes, devices: readonly GroupDevice[]): void
@@ -41,7 +49,8 @@ export class Sending {
     const header = readMlsHeader(request.mls)
     const generation = generationOf(header, room)
     const commit = this.#commit(peer, room, header, request.commit)
-    if (!header.external) this.#mustBeInGroup(peer, room)
+    if (header.external) await this.#mustBringItself(peer, request.mls)
+    else this.#mustBeInGroup(peer, room)
     const { mls, msgId } = request
     const { epoch } = header
     const entry = { room: room.room, sender: deviceOf(peer), msgId, mls, generation, epoch, commit }
@@ -86,6 +95,27 @@ export class Sending {
   /** A device that is not in the group has lost its place there: it joins again, then sends. */
   #mustBeInGroup(peer: Peer, room: Room): void {
     if (!this.#needs.groups.has(room.room, peer)) throw staleEpoch(room)
+  }
+
+  /**
+   * The leaf that comes in from outside is that of this very device, by its account's key. Members
+   * can't tell: to them anybody may vouch for a name that they have not met. And what they would
+   * refuse must not get into the log, where it would stop all of them.
+   */
+  async #mustBringItself(peer: Peer, mls: Bytes): Promise<void> {
+    const { store, hostKeyHash, skeleton } = this.#needs
+    const { identity, signatureKey } = readJoiner(mls)
+    const account = store.account(peer.skeleton)
+    const binding = await verifyBinding(identity, signatureKey, hostKeyHash, store.now()).catch(
+      (error: SottoError) => {
+        throw new Refused('denied', error.message)
+      },
+    )
+    const theirs =
+      skeleton(binding.user) === peer.skeleton &&
+      equal(binding.device, peer.device) &&
+      equal(binding.spki, account?.spki ?? new Uint8Array(0))
+    if (!theirs) throw new Refused('denied', 'Nobody can join this room as somebody else.')
   }
 
   /** What stands beside the MLS message must fit what the message says of itself. */

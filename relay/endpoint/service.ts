@@ -35,6 +35,8 @@ export interface ServiceNeeds {
   readonly logKey: Pick<SigningPair, 'sign'>
   readonly log: Log
   readonly lobby: Bytes
+  /** SHA-256 of the endpoint's SPKI. */
+  readonly hostKeyHash: Bytes
   /** Seconds. */
   readonly lobbyAbsence: number
   readonly keepDays: number
@@ -84,6 +86,7 @@ export const buildService: BuildService = (needs) => {
   }
   const shared = {
     ...{ store, rooms, groups, people, directory, casting, reconciler, roomChanged },
+    hostKeyHash: needs.hostKeyHash,
     takes: new TokenBuckets(TAKE_RATE, () => needs.now() / 1000),
     skeleton: skeletonOf,
   }

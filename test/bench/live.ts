@@ -29,7 +29,8 @@ async function people(stack: Stack): Promise<{ peers: BarePeer[]; room: Bytes; e
     if (i === 0) await peer.ask({ op: 'create_group', room, generation: 0, groupInfo: GROUP_INFO })
     else
       await peer.ask({
-        ...{ op: 'send', room, msgId: msgId(), mls: joining({ room, epoch: i - 1 }) },
+        ...{ op: 'send', room, msgId: msgId() },
+        mls: await joining(peer, { room, epoch: i - 1 }, who),
         commit: {
           groupInfo: GROUP_INFO,
           added: [{ user: who.user, device: who.device }],

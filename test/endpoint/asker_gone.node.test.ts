@@ -70,14 +70,16 @@ describe('what was accepted of somebody who is gone before the answer', () => {
   afterEach(() => stand.stop())
 
   const carol = () => stand.enter('carol', { device: ofCarol })
-  const joins = (user: string, own: Bytes, epoch: number): Ask => ({
-    ...{ op: 'send', room, msgId: msgId(), mls: joining({ room, epoch }) },
-    commit: { groupInfo: GROUP_INFO, added: [{ user, device: own }], removed: [] },
-  })
+  const joins = async (user: string, own: Bytes, epoch: number): Promise<Ask> => {
+    const one = { user, device: own }
+    const mls = await joining(bob, { room, epoch }, one)
+    const commit = { groupInfo: GROUP_INFO, added: [one], removed: [] }
+    return { op: 'send', room, msgId: msgId(), mls, commit }
+  }
 
   it('is cast to the others, once, and answered with its place when it comes again', async () => {
     const peer = await carol()
-    await peer.ask(joins('carol', ofCarol, 0))
+    await peer.ask(await joins('carol', ofCarol, 0))
     const mls = sealed({ room, epoch: 1 })
     const message = { op: 'send', room, msgId: msgId(), mls } as const
     await held.askAndGo(peer, message)
@@ -94,7 +96,7 @@ describe('what was accepted of somebody who is gone before the answer', () => {
 
   it('counts as the group’s, and those whom it concerns are told', async () => {
     const peer = await carol()
-    const joined = joins('carol', ofCarol, 0)
+    const joined = await joins('carol', ofCarol, 0)
     await held.askAndGo(peer, joined)
     await bob.until(() => bob.casts[0])
     const again = await carol()

@@ -83,7 +83,7 @@ describe('a group’s devices', () => {
       op: 'send',
       room: stand.lobby,
       msgId: msgId(),
-      mls: joining({ room: stand.lobby, epoch: 0 }),
+      mls: await joining(goes, { room: stand.lobby, epoch: 0 }, away),
       commit: { groupInfo: GROUP_INFO, added: [away], removed: [] },
     })
     await goes.close()

@@ -1,8 +1,16 @@
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { type Bytes, hex } from '../../web/protocol/bytes.ts'
 import { firstChain, chain as nextChain } from '../../web/protocol/cast.ts'
-import { type BarePeer, BareTrunk, joining, msgId, sealed } from '../support/bare_peer.ts'
+import {
+  type BarePeer,
+  BareTrunk,
+  type Joining,
+  joining,
+  msgId,
+  sealed,
+} from '../support/bare_peer.ts'
 import { EndpointStand, say } from '../support/endpoint_stand.ts'
+import { quickIdentity } from '../support/peers.ts'
 import {
   after,
   afterEach,
@@ -35,9 +43,9 @@ function commit(
   })
 }
 
-function join(peer: BarePeer, user: string, device: Bytes, room: Bytes, epoch: number) {
+async function join(peer: BarePeer, user: string, device: Bytes, room: Bytes, epoch: number) {
   const added = [{ user, device }]
-  const mls = joining({ room, epoch })
+  const mls = await joining(peer, { room, epoch }, { user, device })
   return peer.ask({
     op: 'send',
     room,
@@ -171,14 +179,21 @@ describe('a room’s log at the endpoint', () => {
     const ina = await stand.enter('ina', { device: other })
     const { epoch } = await hugo.ask({ op: 'group_info', room: stand.lobby })
     await join(hugo, 'hugo', self, stand.lobby, epoch)
-    const joins = (removed: { user: string; device: Bytes }[]) =>
+    const inas = { user: 'ina', device: other }
+    const joins = async (removed: { user: string; device: Bytes }[], leaf: Joining = inas) =>
       ina.ask({
         ...{ op: 'send', room: stand.lobby, msgId: msgId() },
-        mls: joining({ room: stand.lobby, epoch: epoch + 1 }),
-        commit: { groupInfo: GROUP_INFO, added: [{ user: 'ina', device: other }], removed },
+        mls: await joining(ina, { room: stand.lobby, epoch: epoch + 1 }, leaf),
+        commit: { groupInfo: GROUP_INFO, added: [inas], removed },
       })
     const own = { user: 'ina', device: other }
     await fails('denied', () => joins([own, { user: 'hugo', device: self }]))
+    // Whatever stands beside the message: it is the leaf inside that the members will see.
+    const identity = await quickIdentity()
+    await fails('denied', () => joins([own], { user: 'hugo', device: other }))
+    await fails('denied', () => joins([own], { user: 'zoe', device: other }))
+    await fails('denied', () => joins([own], { user: 'ina', device: self }))
+    await fails('denied', () => joins([own], { user: 'ina', device: other, identity }))
     await say(hugo, stand.lobby, epoch + 1)
     await joins([own])
     await say(ina, stand.lobby, epoch + 2)
@@ -213,7 +228,8 @@ describe('a room’s log at the endpoint', () => {
     await fails('bad_request', () => send(sealed({ room, epoch, kind: 'proposal' })))
     await fails('bad_request', () => send(sealed({ room, epoch, kind: 'commit' })))
     await fails('bad_request', () => send(sealed({ room, epoch }), change))
-    await fails('denied', () => send(joining({ room, epoch }), change))
+    const another = await joining(grace, { room, epoch }, { user: 'grace', device: device() })
+    await fails('denied', () => send(another, change))
     await fails('stale_epoch', () => send(sealed({ room, epoch: epoch + 100 })))
     await fails('stale_epoch', () => send(sealed({ room, epoch, generation: 1 })))
     await send(sealed({ room, epoch }))

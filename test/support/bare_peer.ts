@@ -33,6 +33,7 @@ import {
   refusalSchema,
   replySchemas,
 } from '../../web/protocol/messages.ts'
+import { makeBinding } from '../../web/protocol/mls_credential.ts'
 import { decodeParams, type Params } from '../../web/protocol/params.ts'
 import { type Received, Session } from '../../web/protocol/session.ts'
 import { count, known, optional, type Shape, text } from '../../web/protocol/shape.ts'
@@ -405,11 +406,27 @@ export function sealed({ room, generation = 0, epoch, kind = 'application', body
   )
 }
 
-/** A PublicMessage by which somebody joins from outside. */
-export function joining({ room, generation = 0, epoch }: Sealed): Bytes {
+/** Who an external commit says that it brings: by default with the shared identity. */
+export interface Joining {
+  readonly user: string
+  readonly device: Bytes
+  readonly identity?: Identity
+}
+
+/** A PublicMessage by which this device joins from outside: what comes after its credential is noise. */
+export async function joining(
+  { established }: Pick<BarePeer, 'established'>,
+  { room, generation = 0, epoch }: Sealed,
+  { user, device, identity }: Joining,
+): Promise<Bytes> {
+  const signatureKey = nodePrimitives.random(32)
+  const claim = { user, device, signatureKey, hostKeyHash: established.endpointKey }
+  const binding = await makeBinding(identity ?? (await anIdentity()), claim, Date.now())
   return concat(
     ...[u16(1), u16(PUBLIC), vector(concat(room, u32(generation))), u64(epoch), u8(4)],
-    ...[vector(new Uint8Array(0)), u8(3), nodePrimitives.random(200)],
+    ...[vector(new Uint8Array(0)), u8(3), vector(new Uint8Array(0)), u8(1)],
+    ...[vector(nodePrimitives.random(1216)), vector(signatureKey), u16(1)],
+    ...[vector(binding.encoded), nodePrimitives.random(200)],
   )
 }
 

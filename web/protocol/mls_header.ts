@@ -13,6 +13,7 @@ export const MAX_MLS = 2 ** 20
 const MLS10 = 1
 const WIRE_FORMATS = ['', 'public', 'private'] as const
 const CONTENT_TYPES = ['', 'application', 'proposal', 'commit'] as const
+const BASIC_CREDENTIAL = 1
 const SENDER_MEMBER = 1
 const SENDER_EXTERNAL = 2
 const SENDER_NEW_MEMBER_PROPOSAL = 3
@@ -38,17 +39,50 @@ export interface MlsHeader {
  */
 export function readMlsHeader(mls: Uint8Array): MlsHeader {
   if (mls.length > MAX_MLS) throw new SottoError('limit', 'A message is too long for a room.')
-  try {
+  return reading(() => {
     const reader = new Reader(mls)
-    if (reader.u16() !== MLS10) throw new RangeError('not MLS 1.0')
-    const wireFormat = named(WIRE_FORMATS, reader.u16())
-    const groupId = takeVector(reader)
-    const epoch = reader.u64()
-    const rest = wireFormat === 'private' ? readPrivate(reader) : readPublic(reader)
-    return { wireFormat, groupId, epoch, ...rest }
+    const header = readHeader(reader)
+    if (header.wireFormat === 'private') reader.end()
+    return header
+  })
+}
+
+/** Who joins by an external commit, as the leaf says that it brings (RFC 9420, 7.2 and 12.4). */
+export interface Joiner {
+  /** The identity of the leaf's basic credential: a binding. */
+  readonly identity: Bytes
+  readonly signatureKey: Bytes
+}
+
+/** Reads the leaf of an external commit. Throws SottoError `decode_error`. */
+export function readJoiner(mls: Uint8Array): Joiner {
+  return reading(() => {
+    const reader = new Reader(mls)
+    if (!readHeader(reader).external) throw new RangeError('nobody joins by this')
+    takeVector(reader) // the proposals
+    if (reader.u8() !== 1) throw new RangeError('no path')
+    takeVector(reader) // the leaf's encryption key
+    const signatureKey = takeVector(reader)
+    if (reader.u16() !== BASIC_CREDENTIAL) throw new RangeError('another kind of credential')
+    return { signatureKey, identity: takeVector(reader) }
+  })
+}
+
+function reading<T>(read: () => T): T {
+  try {
+    return read()
   } catch (cause) {
     throw new SottoError('decode_error', 'A message of the room could not be read.', { cause })
   }
+}
+
+function readHeader(reader: Reader): MlsHeader {
+  if (reader.u16() !== MLS10) throw new RangeError('not MLS 1.0')
+  const wireFormat = named(WIRE_FORMATS, reader.u16())
+  const groupId = takeVector(reader)
+  const epoch = reader.u64()
+  const rest = wireFormat === 'private' ? readPrivate(reader) : readPublic(reader)
+  return { wireFormat, groupId, epoch, ...rest }
 }
 
 type Rest = Pick<MlsHeader, 'contentType' | 'external' | 'authenticatedData'>
@@ -58,7 +92,6 @@ function readPrivate(reader: Reader): Rest {
   const authenticatedData = takeVector(reader)
   if (takeVector(reader).length !== SENDER_DATA_LENGTH) throw new RangeError('bad sender data')
   takeVector(reader)
-  reader.end()
   return { contentType, external: false, authenticatedData }
 }
 
