@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { JumpingClock } from '../support/jumping_clock.ts'
 import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
@@ -33,5 +35,45 @@ describe('a device whose store fails for a moment', () => {
     clock.sleep(5_000)
     await shown(bob.chat, lobby, 1)
     await until(alice.chat, ({ rooms }) => rooms[0]?.phase === 'ready' && rooms[0].text === '')
+  })
+
+  it('at its first start comes in by itself after it, with nobody else saying a word', async () => {
+    const carol = await stand.peer('carol', { clock, log: () => undefined })
+    const { storage } = carol.profile
+    storage.onWrite = (changes) => {
+      if (!changes.has('mls')) return
+      storage.onWrite = undefined
+      throw new SottoError('unavailable', 'The disk is full.')
+    }
+    carol.chat.connect()
+    await until(carol.chat, ({ rooms }) => rooms[0]?.phase === 'repairing')
+    clock.sleep(5_000)
+    await inLobby(carol.chat)
+  })
+})
+
+describe('a device that dies while its person accepts an endpoint’s new key', () => {
+  it('asks again, and then goes on with the new endpoint without an accusation', async () => {
+    const stand = await Stand.start()
+    const [alice] = (await stand.join('alice')) as [Peer]
+    await alice.chat.send(lobbyOf(alice.chat), 'to the old one')
+    await shown(alice.chat, lobbyOf(alice.chat), 1)
+    await stand.restart(() => rmSync(join(stand.directory, 'endpoint'), { recursive: true }))
+    const asked = () =>
+      until(alice.chat, ({ notices }) => notices.some(({ blocking }) => blocking)).then(
+        ({ notices }) => notices.find(({ blocking }) => blocking)?.id ?? assert.fail(),
+      )
+    const id = await asked()
+    // The first thing that it writes of the decision is the last.
+    const died = alice.profile.storage.dieAt(0, true)
+    void alice.chat.decide(id, 'trust').catch(() => undefined)
+    await died
+    stand.crash(alice)
+    await alice.chat.ready
+    alice.chat.connect()
+    await alice.chat.decide(await asked(), 'trust')
+    await inLobby(alice.chat)
+    assert.deepEqual(alice.chat.state.notices, [])
+    await stand.close()
   })
 })

@@ -70,9 +70,11 @@ export class Decisions {
       // After a restart the changed key has to be seen again: the very one that was accepted.
       this.#accepted = notices.list.find((notice) => notice.id === id)?.seen
     } else {
-      await trust.pinEndpoint({ fingerprint, verified: true })
+      // The pin last: whoever dies on the way is asked again, and not told that the new endpoint's
+      // history were a forged one of the old.
       keyring.forget()
       await rooms.startOver()
+      await trust.pinEndpoint({ fingerprint, verified: true })
     }
     notices.dismiss(id)
     keeper.start()

@@ -131,6 +131,7 @@ export class RoomLoop {
       } catch (error) {
         this.#heldUntil = this.#clock.steady() + FAULT_MS
         this.#handlers.stumbled(error)
+        this.later(FAULT_MS)
       }
     }
   }
