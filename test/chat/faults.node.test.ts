@@ -65,7 +65,12 @@ describe('a device that dies while its person accepts an endpoint’s new key', 
       )
     const id = await asked()
     // The first thing that it writes of the decision is the last.
-    const died = alice.profile.storage.dieAt(0, true)
+    const { storage } = alice.profile
+    const died = new Promise<void>((resolve) => {
+      storage.onWrite = (changes) => {
+        if (!changes.has('notices')) void storage.dieAt(0, true).then(resolve)
+      }
+    })
     void alice.chat.decide(id, 'trust').catch(() => undefined)
     await died
     stand.crash(alice)
