@@ -75,9 +75,11 @@ describe('a device that dies while its person accepts an endpoint’s new key', 
     await died
     stand.crash(alice)
     await alice.chat.ready
-    alice.chat.connect()
     await alice.chat.decide(await asked(), 'trust')
+    alice.chat.connect()
     await inLobby(alice.chat)
+    await alice.chat.send(lobbyOf(alice.chat), 'to the new one')
+    await shown(alice.chat, lobbyOf(alice.chat), 2)
     assert.deepEqual(alice.chat.state.notices, [])
     await stand.close()
   })
