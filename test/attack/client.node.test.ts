@@ -4,7 +4,16 @@ import type { Chat } from '../../web/chat/chat.ts'
 import type { Dial } from '../../web/chat/transport.ts'
 import { Trust } from '../../web/chat/trust.ts'
 import { fromHex } from '../../web/protocol/bytes.ts'
-import { inLobby, lobbyOf, messages, type Peer, Stand, shown, texts } from '../support/peers.ts'
+import {
+  decideKey,
+  inLobby,
+  lobbyOf,
+  messages,
+  type Peer,
+  Stand,
+  shown,
+  texts,
+} from '../support/peers.ts'
 import { after, afterEach, assert, before, beforeEach, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
@@ -342,7 +351,7 @@ describe('a person whose key is not the pinned one', () => {
       assert.equal(seen?.trust, 'changed')
       await until(alice.chat, ({ rooms }) => rooms[0]?.phase === 'alarm')
 
-      await alice.chat.decide('key/bob', 'trust')
+      await decideKey(alice.chat, 'bob', 'trust')
       await alice.chat.decide(notice(alice.chat, 'member')?.id ?? '', 'go_on')
       await inLobby(alice.chat)
       const room = await alice.chat.openPrivate('bob')

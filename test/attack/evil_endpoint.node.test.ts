@@ -1,9 +1,17 @@
 import type { Chat } from '../../web/chat/chat.ts'
 import type { RoomId } from '../../web/chat/model.ts'
-import { fromHex } from '../../web/protocol/bytes.ts'
+import { type Bytes, fromHex } from '../../web/protocol/bytes.ts'
 import { generateIdentity } from '../../web/protocol/identity.ts'
 import { Evil, reordering, replaying, rollingBack, withholding } from '../support/evil_endpoint.ts'
-import { lobbyOf, messages, type Peer, Stand, shown } from '../support/peers.ts'
+import {
+  decideKey,
+  keyNotice,
+  lobbyOf,
+  messages,
+  type Peer,
+  Stand,
+  shown,
+} from '../support/peers.ts'
 import { afterEach, assert, beforeEach, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
@@ -104,7 +112,7 @@ describe('an endpoint that lies', () => {
     /** Alice is told whose key has changed, in every room where it matters. */
     async function warned(alice: Peer, user: string, room: string): Promise<void> {
       await alarmed(alice.chat, new RegExp(`key of ${user}`, 'i'))
-      assert.equal(notice(alice, `key/${user}`)?.kind, 'mitm')
+      assert.equal(keyNotice(alice.chat, user)?.kind, 'mitm')
       assert.equal(alice.chat.state.people.find((one) => one.user === user)?.trust, 'changed')
       // The lobby shows it at the person's name among those who can read it …
       const reader = alice.chat.state.rooms[0]?.readers.find((one) => one.user === user)
@@ -135,8 +143,32 @@ describe('an endpoint that lies', () => {
       await warned(alice, 'bob', room)
       await silent(alice, bob, room)
       // The old key stays the known one until she says otherwise.
-      await alice.chat.decide('key/bob', 'stay')
+      await decideKey(alice.chat, 'bob', 'stay')
       assert.equal(roomOf(alice, room)?.phase, 'alarm')
+    })
+
+    it('one false key after the other: a decision about the first is none about the second', async () => {
+      const { alice, room } = await three()
+      const shows = async (spki: Bytes) => {
+        evil.person = (viewer, person) =>
+          viewer === 'alice' && person.user === 'bob' ? { ...person, spki } : person
+        await alice.chat.disconnect()
+        alice.chat.connect()
+      }
+      const [first, second] = [await generateIdentity(), await generateIdentity()]
+      await shows(first.spki)
+      await until(alice.chat, () => keyNotice(alice.chat, 'bob') !== undefined)
+      const id = keyNotice(alice.chat, 'bob')?.id ?? ''
+      await shows(second.spki)
+      await until(alice.chat, () => (keyNotice(alice.chat, 'bob')?.id ?? id) !== id)
+      assert.lengthOf(
+        alice.chat.state.notices.filter((one) => one.id.startsWith('key/bob')),
+        1,
+      )
+      await alice.chat.decide(id, 'trust')
+      assert.equal(alice.chat.state.people.find(({ user }) => user === 'bob')?.trust, 'changed')
+      assert.equal(roomOf(alice, room)?.phase, 'alarm')
+      assert.isDefined(keyNotice(alice.chat, 'bob'))
     })
 
     it('the keys of two people for one another: alice is told of both', async () => {
@@ -149,7 +181,7 @@ describe('an endpoint that lies', () => {
       stand.crash(alice)
       alice.chat.connect()
       await warned(alice, 'bob', room)
-      await until(alice.chat, () => notice(alice, 'key/carol') !== undefined)
+      await until(alice.chat, () => keyNotice(alice.chat, 'carol') !== undefined)
       await silent(alice, bob, room)
     })
 

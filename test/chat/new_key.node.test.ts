@@ -6,7 +6,16 @@ import { equal, fromHex, hex } from '../../web/protocol/bytes.ts'
 import { exportPublicPem, type Identity } from '../../web/protocol/identity.ts'
 import type { PersonInfo, Request, RoomInfo } from '../../web/protocol/messages.ts'
 import { Evil } from '../support/evil_endpoint.ts'
-import { messages, type Peer, quickIdentity, Stand, shown, texts } from '../support/peers.ts'
+import {
+  decideKey,
+  keyNotice,
+  messages,
+  type Peer,
+  quickIdentity,
+  Stand,
+  shown,
+  texts,
+} from '../support/peers.ts'
 import { afterEach, assert, beforeEach, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
@@ -44,8 +53,7 @@ describe('a private conversation with somebody whose key has changed', () => {
   const alarmed = (peer: Peer) =>
     until(
       peer.chat,
-      ({ notices }) =>
-        notices.some(({ id }) => id === 'key/bob') && viewOf(peer)?.phase === 'alarm',
+      () => keyNotice(peer.chat, 'bob') !== undefined && viewOf(peer)?.phase === 'alarm',
       `${peer.name} is asked about the key`,
     )
   /** Nothing of alice's left for the room since `from` requests ago. */
@@ -96,7 +104,7 @@ describe('a private conversation with somebody whose key has changed', () => {
     assert.isEmpty(silent(from), 'nothing leaves before she has decided')
     assert.equal(viewOf(alice)?.outgoing, 3)
 
-    await alice.chat.decide('key/bob', 'trust')
+    await decideKey(alice.chat, 'bob', 'trust')
     const said = ['alice: sealed', 'alice: typed', 'alice: typed in doubt']
     assert.deepEqual(await shown(again.chat, room, 3), said)
     await again.chat.send(room, 'it is me')
@@ -121,11 +129,11 @@ describe('a private conversation with somebody whose key has changed', () => {
     const again = await stand.peer('bob', { identity })
     again.chat.connect()
     await Promise.all([alarmed(alice), alarmed(second)])
-    await alice.chat.decide('key/bob', 'trust')
+    await decideKey(alice.chat, 'bob', 'trust')
     await alice.chat.send(room, 'after')
     assert.deepEqual(await shown(again.chat, room, 1), ['alice: after'])
     assert.equal(viewOf(second)?.phase, 'alarm', 'the other device decides for itself')
-    await second.chat.decide('key/bob', 'trust')
+    await decideKey(second.chat, 'bob', 'trust')
     await until(second.chat, () => viewOf(second)?.phase === 'ready')
     await again.chat.send(room, 'to all')
     for (const peer of [alice, second]) {
@@ -156,7 +164,7 @@ describe('a private conversation with somebody whose key has changed', () => {
     alice.chat.connect()
     await alarmed(alice)
     await alice.chat.send(room, 'not to leave')
-    await alice.chat.decide('key/bob', 'stay')
+    await decideKey(alice.chat, 'bob', 'stay')
     assert.equal(viewOf(alice)?.phase, 'alarm')
     await alice.chat.disconnect()
     assert.isEmpty(silent(from))
@@ -168,7 +176,7 @@ describe('a private conversation with somebody whose key has changed', () => {
     stand.crash(alice)
     alice.chat.connect()
     await alarmed(alice)
-    await alice.chat.decide('key/bob', 'stay')
+    await decideKey(alice.chat, 'bob', 'stay')
     assert.deepEqual(await shown(bob.chat, room, 2), ['alice: before', 'alice: not to leave'])
     assert.isFalse(asked.slice(from).some((one) => one.op === 'create_group' && isRoom(one.room)))
   })

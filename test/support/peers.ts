@@ -10,7 +10,7 @@ import type { BuildService } from '../../relay/endpoint/service.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { dialTcp } from '../../relay/peer/tcp.ts'
 import { Chat, type ChatOptions } from '../../web/chat/chat.ts'
-import type { MessageView, RoomId } from '../../web/chat/model.ts'
+import type { MessageView, Notice, RoomId } from '../../web/chat/model.ts'
 import type { Profile } from '../../web/chat/profile.ts'
 import type { Dial } from '../../web/chat/transport.ts'
 import { openVault } from '../../web/chat/vault.ts'
@@ -173,4 +173,14 @@ export async function texts(chat: Chat, room: RoomId): Promise<string[]> {
 export async function shown(chat: Chat, room: RoomId, count: number): Promise<string[]> {
   await until(chat, async () => (await messages(chat, room)).length >= count, `${count} messages`)
   return texts(chat, room)
+}
+
+/** The notice that this person's key has changed. */
+export function keyNotice({ state }: Chat, user: string): Notice | undefined {
+  return state.notices.find(({ id }) => id.startsWith(`key/${user}#`))
+}
+
+/** Decides about the key that the notice shows. */
+export function decideKey(chat: Chat, user: string, choice: 'trust' | 'stay'): Promise<void> {
+  return chat.decide(keyNotice(chat, user)?.id ?? '', choice)
 }

@@ -1,4 +1,4 @@
-import type { Bytes } from '../protocol/bytes.ts'
+import { type Bytes, hex } from '../protocol/bytes.ts'
 import type { Keeper } from './keeper.ts'
 import type { Keyring } from './keyring.ts'
 import type { ConnectionState } from './model.ts'
@@ -88,9 +88,13 @@ export class Decisions {
     keeper.start()
   }
 
-  async #person(user: string, accept: boolean): Promise<void> {
+  /** `about`: the name and, after a `#`, the key that the notice showed. */
+  async #person(about: string, accept: boolean): Promise<void> {
     const { trust, people, rooms, notices } = this.#needs
+    const [user = '', shown] = about.split('#')
     const known = trust.person(user)
+    // By now it may be a third key, which has a notice of its own.
+    if (known?.changed && hex(known.changed) !== shown) return
     // The known key stays in doubt for as long as the endpoint shows the other one.
     if (!accept && known !== undefined && !people.shows(user, known.fingerprint)) return
     await trust.decide(user, accept)

@@ -1,4 +1,4 @@
-import type { Bytes } from '../protocol/bytes.ts'
+import { type Bytes, hex } from '../protocol/bytes.ts'
 import { span } from './absence.ts'
 import type { Notice } from './model.ts'
 import { type PersonPin, spell } from './trust.ts'
@@ -40,11 +40,11 @@ export function endpointChanged(host: string, pinned: Bytes | undefined, seen: B
   }
 }
 
-/** Somebody's key is not the pinned one. */
+/** Somebody's key is not the pinned one. The id names the key: a decision is about no other. */
 export function personChanged({ user, fingerprint, changed }: PersonPin): Notice {
   const now = changed === null ? '' : `\nSeen now: ${spell(changed)}`
   return {
-    id: `key/${user}`,
+    id: `key/${user}#${changed === null ? '' : hex(changed)}`,
     kind: 'mitm',
     title: `The key of ${user} has changed`,
     seen: `This may be a man-in-the-middle attack.\nKnown: ${spell(fingerprint)}${now}`,

@@ -35,9 +35,10 @@ export class Notices {
     return this.#list
   }
 
-  /** Shows a notice; one with the same id makes room for it. */
+  /** Shows a notice; one with the same id, up to a `#`, makes room for it. */
   raise(notice: Notice): void {
-    this.#set([notice, ...this.#list.filter(({ id }) => id !== notice.id)].slice(0, MOST))
+    const others = this.#list.filter(({ id }) => subject(id) !== subject(notice.id))
+    this.#set([notice, ...others].slice(0, MOST))
   }
 
   dismiss(id: string): void {
@@ -52,4 +53,8 @@ export class Notices {
       .then(async () => this.#storage.write(new Map([[KEY, await this.#vault.seal(KEY, list)]])))
       .catch(() => undefined)
   }
+}
+
+function subject(id: string): string {
+  return id.split('#', 1)[0] ?? id
 }
