@@ -82,6 +82,8 @@ export interface EndpointOptions {
   readonly limits?: Partial<EndpointLimits>
   /** Milliseconds that one member has for a `reconcile`. */
   readonly turnMs?: number
+  /** Milliseconds until who is locked out of the lobby's group may begin another. */
+  readonly lockedOutMs?: number
   /** Milliseconds of a monotonic clock; the system's own when left out. */
   readonly now?: () => number
 }
@@ -165,6 +167,7 @@ async function assemble(
     lobbyAbsence: options.lobbyAbsence ?? DAY_SECONDS,
     keepDays: options.keepDays ?? 0,
     ...(options.turnMs === undefined ? {} : { turnMs: options.turnMs }),
+    ...(options.lockedOutMs === undefined ? {} : { lockedOutMs: options.lockedOutMs }),
   })
   const proofs = new TokenBuckets(limits.proofs, seconds)
   const reception = new Reception({

@@ -14,21 +14,42 @@ export interface GroupNeeds {
   readonly groups: Groups
   readonly casting: Casting
   readonly reconciler: Reconciler
+  /** Milliseconds of a monotonic clock. */
+  now(): number
+  /** Milliseconds; {@link LOCKED_OUT_MS} when absent. */
+  readonly lockedOutMs?: number
   roomChanged(room: Bytes, devices: readonly GroupDevice[]): void
+}
+
+/**
+ * Who has asked for so long to come into the lobby's group and was not able to may begin a new one:
+ * one member can leave a group behind that nobody else can use.
+ */
+const LOCKED_OUT_MS = 60_000
+/** Accounts that are remembered as being out. */
+const MOST_OUT = 10_000
+
+interface Out {
+  readonly generation: number | null
+  readonly since: number
 }
 
 /** Requests about the MLS group of a room: making it, joining it, coming back to it. */
 export class GroupRequests {
   readonly #needs: GroupNeeds
+  readonly #lockedOutMs: number
+  /** By account: since when it asks to come into the lobby's group. */
+  readonly #out = new Map<string, Out>()
 
   constructor(needs: GroupNeeds) {
     this.#needs = needs
+    this.#lockedOutMs = needs.lockedOutMs ?? LOCKED_OUT_MS
   }
 
   /**
    * The first group of a generation wins. In the lobby a later generation is taken only when nobody
-   * is left in the one before who could add us: else a member could put all others out. In a private
-   * room either of the two may begin anew, as when the other's key is a new one: a group keeps the
+   * is left in the one before, or when it has let this account in for a minute in vain: else a member
+   * could put all others out at once. In a private room either of the two may begin anew, as when the other's key is a new one: a group keeps the
    * keys that it was made for.
    */
   async createGroup(
@@ -40,7 +61,9 @@ export class GroupRequests {
     const room = this.#needs.rooms.of(peer, request.room)
     if (this.#isRepeated(peer, room, generation, groupInfo)) return { reply: {} }
     const ends = room.generation !== null && room.kind === 'lobby'
-    if (ends && this.#alive(room, peer)) throw staleEpoch(room)
+    if (ends && this.#alive(room, peer) && !this.#lockedOut(room, peer)) throw staleEpoch(room)
+    // Who is in the group that ends has to come into this one.
+    const former = ends ? [...groups.of(room.room).values()] : []
     try {
       await store.createGroup(room.room, generation, groupInfo, deviceOf(peer))
     } catch (error) {
@@ -51,12 +74,13 @@ export class GroupRequests {
       groups.changed(room.room)
     }
     casting.changed(room.room, 'removed')
-    return { reply: {}, done: () => this.#created(peer, room, reconciler) }
-  }
-
-  #created(peer: Peer, room: Room, reconciler: Reconciler): void {
-    this.#needs.roomChanged(room.room, [peer])
-    reconciler.committed(room.room)
+    return {
+      reply: {},
+      done: () => {
+        this.#needs.roomChanged(room.room, [peer, ...former])
+        reconciler.committed(room.room)
+      },
+    }
   }
 
   /** The reply was lost and the same request comes again. */
@@ -103,11 +127,33 @@ export class GroupRequests {
   async rejoin(peer: Peer, request: RequestOf<'rejoin'>): Promise<Outcome<'rejoin'>> {
     const { store, groups, reconciler } = this.#needs
     const room = this.#needs.rooms.of(peer, request.room)
+    this.#askedIn(room, peer)
     await store.dropGroupDevice(room.room, deviceOf(peer))
     groups.changed(room.room)
     const next = room.generation === null ? 0 : room.generation + 1
-    const generation = this.#alive(room, peer) ? null : next
-    return { reply: { generation }, done: () => reconciler.committed(room.room) }
+    const waits = this.#alive(room, peer) && !this.#lockedOut(room, peer)
+    return {
+      reply: { generation: waits ? null : next },
+      done: () => reconciler.committed(room.room),
+    }
+  }
+
+  /** Who has been in since it asked first begins to wait anew. */
+  #askedIn({ room, kind, generation }: Room, peer: Peer): void {
+    if (kind !== 'lobby') return
+    const { groups, now } = this.#needs
+    const before = this.#out.get(peer.skeleton)
+    if (before?.generation === generation && !groups.has(room, peer)) return
+    this.#out.delete(peer.skeleton)
+    if (this.#out.size >= MOST_OUT) this.#out.delete(this.#out.keys().next().value ?? '')
+    this.#out.set(peer.skeleton, { generation, since: now() })
+  }
+
+  #lockedOut({ room, kind, generation }: Room, peer: Peer): boolean {
+    const { groups, now } = this.#needs
+    const out = this.#out.get(peer.skeleton)
+    if (kind !== 'lobby' || out?.generation !== generation || groups.has(room, peer)) return false
+    return out !== undefined && now() - out.since >= this.#lockedOutMs
   }
 
   /** Whether a device other than this is in the group that can still commit to it. */

@@ -44,6 +44,8 @@ export interface ServiceNeeds {
   now(): number
   /** Milliseconds that one member has for a `reconcile`; the default when absent. */
   readonly turnMs?: number
+  /** Milliseconds until who is locked out of the lobby's group may begin another; the default when absent. */
+  readonly lockedOutMs?: number
 }
 
 export type BuildService = (needs: ServiceNeeds) => Service
@@ -91,7 +93,12 @@ export const buildService: BuildService = (needs) => {
     skeleton: skeletonOf,
   }
   const sending = new Sending(shared)
-  const group = new GroupRequests(shared)
+  const { now, lockedOutMs } = needs
+  const group = new GroupRequests({
+    ...shared,
+    now,
+    ...(lockedOutMs === undefined ? {} : { lockedOutMs }),
+  })
   const devices = new DeviceRequests(shared)
   const privateRooms = new PrivateRooms(shared)
 

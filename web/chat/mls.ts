@@ -13,6 +13,7 @@ export {
   problemWith,
   seal,
 } from '../protocol/room.ts'
+export { OtherGroup } from '../protocol/room_group_info.ts'
 export {
   type DeviceKeys,
   decodeDeviceKeys,

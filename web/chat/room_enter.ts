@@ -74,12 +74,19 @@ export async function create(door: Door, generation: number): Promise<Entered> {
   }
 }
 
-/** The endpoint has a new key and so no group any more: makes the next one. */
-async function createNext(door: Door): Promise<Entered> {
+/** There is no group any more, or none that lets this device in: makes the next one when it may. */
+async function createNext(door: Door, problem = SOMEBODY_ELSE): Promise<Entered> {
   const { generation } = await door.link.ask({ op: 'rejoin', room: door.info.room })
   if (generation !== null) return create(door, generation)
-  throw new SottoError('unavailable', 'Somebody else is opening the room. Trying again.')
+  throw problem
 }
+
+const BROKEN: ReadonlySet<string> = new Set(['decode_error', 'crypto_failed'])
+
+const SOMEBODY_ELSE = new SottoError(
+  'unavailable',
+  'Somebody else is opening the room. Trying again.',
+)
 
 /** Undefined when there is no group to join. */
 async function joinFromOutside(door: Door): Promise<Entered | undefined> {
@@ -96,6 +103,10 @@ async function joinFromOutside(door: Door): Promise<Entered | undefined> {
     return { kind: 'change', change: { pending } }
   } catch (error) {
     if (error instanceof OldSelf) return { kind: 'wait', text: error.message }
+    // What makes no sense to this device makes none to anybody. (Whom it refuses is another matter:
+    // it may have a wrong clock, or a key to decide on, and others be at home there.)
+    if (!(error instanceof SottoError)) throw error
+    if (BROKEN.has(error.code) || error instanceof mls.OtherGroup) return createNext(door, error)
     throw error
   }
 }

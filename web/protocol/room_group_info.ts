@@ -5,7 +5,7 @@ import { ratchetTreeFromExtension } from 'ts-mls/groupInfo.js'
 import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls/message.js'
 import { type Bytes, EMPTY, equal } from './bytes.ts'
 import { SottoError } from './errors.ts'
-import { badMember, checkValidity } from './mls_credential.ts'
+import { checkValidity } from './mls_credential.ts'
 import { checkAllowed, type Policy, readPolicy, samePolicy } from './mls_policy.ts'
 import type { DeviceKeys } from './room_keys.ts'
 import { type Gate, leaves, type Member, readRoster } from './room_rules.ts'
@@ -20,11 +20,19 @@ export interface Expected {
   readonly policy: Policy
 }
 
-/** Throws SottoError `bad_member` unless the group is the one that was expected. */
+/** A group that is not the room's, whoever looks at it. */
+export class OtherGroup extends SottoError {
+  constructor(text: string) {
+    super('bad_member', text)
+  }
+}
+
+/** Throws OtherGroup, or SottoError `bad_member`, unless the group is the one that was expected. */
 export function checkExpected({ groupContext }: GroupInfo, { groupId, policy }: Expected): void {
-  if (!equal(groupContext.groupId, groupId)) throw badMember('This is the group of another room.')
+  if (!equal(groupContext.groupId, groupId))
+    throw new OtherGroup('This is the group of another room.')
   if (!samePolicy(readPolicy(groupContext.extensions), policy))
-    throw badMember('The room is not for the people that it should be for.')
+    throw new OtherGroup('The room is not for the people that it should be for.')
 }
 
 /** Throws SottoError `bad_member` when this device itself has no place in such a room. */
