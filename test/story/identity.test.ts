@@ -129,4 +129,33 @@ describe('the identity panel', () => {
       await fresh.page.close()
     }
   })
+
+  it('keeps the key of a file when a name is refused, at the door and in the panel', async () => {
+    const files = ['carol', 'dora'].map((name) => join(directory, `${name}.pem`))
+    const [carol = '', dora = ''] = files
+    for (const file of files)
+      openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:3072', '-out', file)
+    const elsewhere = await Browser.start()
+    const tab = await elsewhere.open(stack.pageUrl)
+    /** Is told that erin is somebody else's name, and has but to type another. */
+    async function comesInAs(name: string, file: string): Promise<void> {
+      await tab.says('The server did not accept you as erin')
+      await tab.says('The key was read.')
+      await tab.start(name)
+      await tab.online()
+      await tab.openPanel('Identity')
+      assert.equal(await shownFingerprint(tab), fingerprintOf(file))
+    }
+    try {
+      await tab.readKey(carol, '')
+      await tab.start('erin')
+      await comesInAs('carol', carol)
+      await importFile(tab, dora, '')
+      await tab.page.getByRole('textbox', { name: 'Whose key is it?' }).fill('erin')
+      await tab.press('Use this key')
+      await comesInAs('dora', dora)
+    } finally {
+      await elsewhere.close()
+    }
+  })
 })

@@ -175,14 +175,20 @@ describe('somebody who can’t come in', () => {
   })
 })
 
-describe('somebody whom the endpoint does not take, before there is any conversation', () => {
-  const text = 'The server did not accept you as alice: take another name.'
-  const refusal = { phase: 'offline', text, retryAt: 1, refused: true } as const
+const text = 'The server did not accept you as alice: take another name.'
+const refusal = { phase: 'offline', text, retryAt: 1, refused: true } as const
 
+/** A chat with an endpoint that has not answered yet. */
+function connecting(): ScriptedChat {
+  const chat = new ScriptedChat()
+  chat.set({ rooms: [], connection: { phase: 'connecting' } })
+  return chat
+}
+
+describe('somebody whom the endpoint does not take, before there is any conversation', () => {
   for (const how of ['made', 'exported', 'known'] as const)
     it(`is back at the door with the name and the reason; the key was ${how}`, async () => {
-      const chat = new ScriptedChat()
-      chat.set({ rooms: [], connection: { phase: 'connecting' } })
+      const chat = connecting()
       const door = new ScriptedDoor(chat)
       door.resumes = how === 'known'
       await atTheDoor(door)
@@ -233,5 +239,96 @@ describe('somebody with a key file from another browser', () => {
       'read key, passphrase secret words',
       `start grace with ${digits('a key')}`,
     ])
+  })
+})
+
+describe('somebody with a key file whose name the endpoint refuses', () => {
+  const key = digits('a key')
+  const screen = (): HTMLElement => one('welcome-screen')
+  const shown = (): boolean => screen().innerText.replace(/\s/g, '').includes(key)
+  const refused = (): Promise<unknown> =>
+    until(() => document.querySelector('#name-problem')?.textContent === text)
+
+  /** At the door, with a key file, as somebody whose name is another's. */
+  async function turnedAway() {
+    const chat = connecting()
+    const { door } = await atTheDoor(new ScriptedDoor(chat))
+    choose(screen(), 'carol.pem', 'a key')
+    await until(shown)
+    await start('alice')
+    chat.set({ connection: refusal })
+    await refused()
+    return { chat, door }
+  }
+
+  async function start(name: string): Promise<void> {
+    await type(one<HTMLInputElement>('#name'), name)
+    button('Start chatting').click()
+    await until(() => document.querySelector('chat-screen'))
+  }
+
+  it('sees that the key was read, and comes in with it by another name', async () => {
+    const { door } = await turnedAway()
+    assert.isTrue(shown())
+    await start('carol')
+    assert.equal(door.asked.at(-1), `start carol with ${key}`)
+  })
+
+  it('keeps it when the key was read in the identity panel', async () => {
+    const { chat, door, panel } = await openIdentity()
+    choose(panel, 'sotto-alice.pem', 'a key')
+    await until(() => panel.querySelector('#key-name'))
+    chat.set({ rooms: [], connection: { phase: 'connecting' } })
+    button('Use this key').click()
+    await until(() => door.asked.length === 3 && document.querySelector('chat-screen .nothing'))
+    chat.set({ connection: refusal })
+    await refused()
+    assert.isTrue(shown())
+    await start('carol')
+    assert.equal(door.asked.at(-1), `start carol with ${key}`)
+  })
+
+  it('keeps it when coming in fails at once', async () => {
+    const { door } = await atTheDoor()
+    choose(screen(), 'sotto-grace.pem', 'a key')
+    await until(shown)
+    door.failure = new Error('The server can’t be reached.')
+    button('Start chatting').click()
+    await until(() => one('#name-problem').textContent !== '')
+    door.failure = undefined
+    button('Start chatting').click()
+    await until(() => document.querySelector('chat-screen'))
+    assert.equal(door.asked.at(-1), `start grace with ${key}`)
+  })
+
+  it('may take a new key instead', async () => {
+    const { door } = await turnedAway()
+    button('Make a new key instead').click()
+    await drawn()
+    assert.isFalse(shown())
+    await start('carol')
+    assert.equal(door.asked.at(-1), 'start carol')
+  })
+
+  it('leaves it behind once in, and when another person comes in', async () => {
+    for (const comesIn of [true, false]) {
+      const { chat, door } = await turnedAway()
+      await start('carol')
+      if (comesIn) {
+        chat.set(new ScriptedChat('carol').state)
+        await until(() => document.querySelector('message-form textarea'))
+        // Whatever comes later: the key is no longer waiting for a name.
+        chat.set({ rooms: [], connection: refusal })
+        await refused()
+      } else {
+        button('Identity').click()
+        await until(() => document.querySelector('identity-panel'))
+        button('Another person').click()
+        await until(() => document.querySelector('welcome-screen'))
+      }
+      assert.isFalse(shown())
+      await start('dave')
+      assert.equal(door.asked.at(-1), 'start dave')
+    }
   })
 })

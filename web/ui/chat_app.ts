@@ -1,7 +1,8 @@
 import { Depth } from './depth.ts'
-import type { Door, Entered, Locked, Making, ProfileView } from './door.ts'
+import type { Door, Entered, KeyFile, Locked, Making, ProfileView } from './door.ts'
 import { SottoElement } from './element.ts'
 import {
+  ChooseKeyEvent,
   DeletePersonEvent,
   EnterEvent,
   ForgetEvent,
@@ -35,12 +36,15 @@ export class ChatApp extends SottoElement {
   @state private making: Making | undefined
   /** What stands in the name's box to begin with. */
   @state private name = ''
+  /** Of a file: kept until one has come in with it, since the name may be refused. */
+  @state private key: KeyFile | undefined
   @state private problem = ''
   @state private lost = ''
 
   readonly #depth = new Depth()
   readonly #watch = (): void => {
     const { connection, rooms } = this.#model?.state ?? { rooms: [] }
+    if (rooms.length > 0) this.key = undefined
     if (rooms.length === 0 && connection?.phase === 'offline' && connection.refused)
       void this.#attempt(() => this.#turnAway(connection.text))
   }
@@ -51,6 +55,9 @@ export class ChatApp extends SottoElement {
     const on = <E extends Event>(type: string, act: (event: E) => unknown): void =>
       this.addEventListener(type, (event) => void this.#attempt(() => act(event as E)))
     on<StartEvent>(StartEvent.type, (event) => this.#start(event))
+    on<ChooseKeyEvent>(ChooseKeyEvent.type, ({ key }) => {
+      this.key = key
+    })
     on<EnterEvent>(EnterEvent.type, (event) => this.#enter(event))
     on(SomebodyElseEvent.type, () => this.#goOut())
     on(DeletePersonEvent.type, () => this.#deletePerson())
@@ -104,7 +111,7 @@ export class ChatApp extends SottoElement {
   #renderWelcome(): Html {
     return html`<welcome-screen .door=${this.door} .profiles=${this.profiles} .making=${this.making}
       .problem=${this.problem} .lost=${this.lost} .locked=${this.locked} .unlocking=${this.unlocking}
-      .keyless=${this.keyless} .typed=${this.name}></welcome-screen>`
+      .keyless=${this.keyless} .typed=${this.name} .key=${this.key}></welcome-screen>`
   }
 
   /** What goes wrong is said on the screen: under the composer, or on the first screen. */
@@ -126,6 +133,7 @@ export class ChatApp extends SottoElement {
     this.problem = ''
     await this.entered?.leave()
     this.#forget()
+    this.key = key
     this.making = 'key'
     try {
       const entered = await this.door?.start(name, key, (step) => {
@@ -144,6 +152,7 @@ export class ChatApp extends SottoElement {
     this.unlocking = true
     try {
       const entered = await this.door?.enter(profile, takeOver, passphrase)
+      this.key = undefined // they have their own
       if (entered) await this.#become(entered)
     } catch (error) {
       const user = this.profiles.find(({ id }) => id === profile)?.user
@@ -175,11 +184,12 @@ export class ChatApp extends SottoElement {
 
   /** Who was never in any conversation has nothing here: back to the first screen. */
   async #turnAway(why: string): Promise<void> {
-    const { entered } = this
+    const { entered, key } = this
     if (entered === undefined) return
     const { user, backedUp } = entered.model.state.me
     this.#forget()
     this.name = user
+    this.key = key
     this.problem = why
     await entered.leave()
     if (entered.made && !backedUp) await entered.keeper.destroy()
@@ -218,6 +228,7 @@ export class ChatApp extends SottoElement {
     this.#model?.removeEventListener('change', this.#watch)
     this.entered = undefined
     this.locked = undefined
+    this.key = undefined
     this.problem = ''
   }
 }

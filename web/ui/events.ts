@@ -25,6 +25,16 @@ export class StartEvent extends Ask {
   }
 }
 
+/** The key that somebody new is to have: the one of a file, or undefined for one yet to be made. */
+export class ChooseKeyEvent extends Ask {
+  static readonly type = 'sotto-choose-key'
+  readonly key: KeyFile | undefined
+  constructor(key?: KeyFile) {
+    super(ChooseKeyEvent.type)
+    this.key = key
+  }
+}
+
 /** A person whom this browser already knows. */
 export class EnterEvent extends Ask {
   static readonly type = 'sotto-enter'
@@ -226,6 +236,7 @@ export class DeletePersonEvent extends Ask {
 declare global {
   interface HTMLElementEventMap {
     'sotto-start': StartEvent
+    'sotto-choose-key': ChooseKeyEvent
     'sotto-enter': EnterEvent
     'sotto-forget': ForgetEvent
     'sotto-lock': LockEvent

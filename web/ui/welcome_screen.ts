@@ -7,7 +7,7 @@ import {
   type ProfileView,
 } from './door.ts'
 import { SottoElement } from './element.ts'
-import { EnterEvent, ForgetEvent, StartEvent } from './events.ts'
+import { ChooseKeyEvent, EnterEvent, ForgetEvent, StartEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, sign } from './icons.ts'
 import { passphraseField, readKeyFile } from './key_import.ts'
@@ -42,9 +42,10 @@ export class WelcomeScreen extends SottoElement {
   @property keyless = ''
   /** The name that somebody has tried to come in by. */
   @property typed = ''
+  /** The key of a file that somebody new is to have; one is made when there is none. */
+  @property key: KeyFile | undefined
   @state private nameProblem = ''
   @state private keyProblem = ''
-  @state private key: KeyFile | undefined
 
   private get name(): HTMLInputElement | null {
     return this.querySelector('#name')
@@ -179,7 +180,7 @@ export class WelcomeScreen extends SottoElement {
     try {
       const passphrase = this.querySelector<HTMLInputElement>('#key-passphrase')?.value ?? ''
       const read = await readKeyFile(file, passphrase, (pem, secret) => door.readKey(pem, secret))
-      this.key = read.key
+      this.dispatchEvent(new ChooseKeyEvent(read.key))
       if (this.name && this.name.value === '') this.name.value = read.name
       this.#checkName()
       const nameless = this.name?.value === ''
@@ -192,7 +193,7 @@ export class WelcomeScreen extends SottoElement {
   }
 
   #dropKey(): void {
-    this.key = undefined
+    this.dispatchEvent(new ChooseKeyEvent())
   }
 }
 
