@@ -163,6 +163,7 @@ describe('somebody who can’t come in', () => {
     assert.equal(one<HTMLInputElement>('#name').value, 'grace')
     assert.equal(document.activeElement, one('#name'))
     await type(one<HTMLInputElement>('#name'), 'grace2')
+    assert.equal(one('#name-problem').textContent, '')
     door.failure = undefined
     button('Start chatting').click()
     await until(() => document.querySelector('chat-screen'))
@@ -185,6 +186,21 @@ function connecting(): ScriptedChat {
   return chat
 }
 
+describe('a refused name', () => {
+  it('is refused as loudly when it is typed again', async () => {
+    const { door } = await atTheDoor()
+    door.failure = new Error('bob is open in another tab.')
+    for (let i = 0; i < 3; i++) {
+      await type(one<HTMLInputElement>('#name'), 'bob')
+      assert.equal(one('#name-problem').textContent, '')
+      button('Start chatting').click()
+      await until(
+        () => document.querySelector('#name-problem')?.textContent === door.failure?.message,
+      )
+    }
+  })
+})
+
 describe('somebody whom the endpoint does not take, before there is any conversation', () => {
   for (const how of ['made', 'exported', 'known'] as const)
     it(`is back at the door with the name and the reason; the key was ${how}`, async () => {
@@ -203,6 +219,8 @@ describe('somebody whom the endpoint does not take, before there is any conversa
       await until(() => door.asked.includes('leave'))
       await drawn()
       assert.equal(door.asked.includes('destroy'), how === 'made')
+      await named('b')
+      assert.equal(one('#name-problem').textContent, '')
     })
 
   it('stays when there is one, and when the endpoint can’t be reached', async () => {

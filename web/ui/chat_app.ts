@@ -9,6 +9,7 @@ import {
   LockEvent,
   SomebodyElseEvent,
   StartEvent,
+  TypeNameEvent,
 } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import './welcome_screen.ts'
@@ -55,6 +56,9 @@ export class ChatApp extends SottoElement {
     const on = <E extends Event>(type: string, act: (event: E) => unknown): void =>
       this.addEventListener(type, (event) => void this.#attempt(() => act(event as E)))
     on<StartEvent>(StartEvent.type, (event) => this.#start(event))
+    on(TypeNameEvent.type, () => {
+      this.problem = ''
+    })
     on<ChooseKeyEvent>(ChooseKeyEvent.type, ({ key }) => {
       this.key = key
     })

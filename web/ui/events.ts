@@ -25,6 +25,14 @@ export class StartEvent extends Ask {
   }
 }
 
+/** Somebody new types another name: what was said of the last one goes. */
+export class TypeNameEvent extends Ask {
+  static readonly type = 'sotto-type-name'
+  constructor() {
+    super(TypeNameEvent.type)
+  }
+}
+
 /** The key that somebody new is to have: the one of a file, or undefined for one yet to be made. */
 export class ChooseKeyEvent extends Ask {
   static readonly type = 'sotto-choose-key'
@@ -236,6 +244,7 @@ export class DeletePersonEvent extends Ask {
 declare global {
   interface HTMLElementEventMap {
     'sotto-start': StartEvent
+    'sotto-type-name': TypeNameEvent
     'sotto-choose-key': ChooseKeyEvent
     'sotto-enter': EnterEvent
     'sotto-forget': ForgetEvent

@@ -7,7 +7,7 @@ import {
   type ProfileView,
 } from './door.ts'
 import { SottoElement } from './element.ts'
-import { ChooseKeyEvent, EnterEvent, ForgetEvent, StartEvent } from './events.ts'
+import { ChooseKeyEvent, EnterEvent, ForgetEvent, StartEvent, TypeNameEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, sign } from './icons.ts'
 import { passphraseField, readKeyFile } from './key_import.ts'
@@ -156,6 +156,7 @@ export class WelcomeScreen extends SottoElement {
   #checkName(): void {
     const name = this.name?.value ?? ''
     this.nameProblem = name.trim() === '' ? '' : (this.door?.nameProblem(name) ?? '')
+    this.dispatchEvent(new TypeNameEvent())
   }
 
   #start(event: Event): void {
