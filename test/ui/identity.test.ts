@@ -1,6 +1,7 @@
+import { setViewport } from '@web/test-runner-commands'
 import { digits, ScriptedChat, ScriptedDoor } from '../support/scripted_chat.ts'
 import { atTheDoor, button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
-import { assert, describe, it } from '../support/suite.ts'
+import { after, assert, describe, it } from '../support/suite.ts'
 
 async function openIdentity() {
   const page = await inTheChat()
@@ -54,6 +55,8 @@ describe('a key that exists in this browser alone', () => {
 })
 
 describe('the identity panel', () => {
+  after(() => setViewport({ width: 800, height: 600 }))
+
   it('exports the key under a passphrase, and says from then on that it is backed up', async () => {
     const { door, panel } = await openIdentity()
     await type(one<HTMLInputElement>('#passphrase'), 'correct horse')
@@ -83,6 +86,25 @@ describe('the identity panel', () => {
     await until(() => door.asked.length === 3)
     assert.deepEqual(door.asked.slice(1), ['leave', `start grace with ${digits('a key')}`])
     await until(() => document.querySelector('identity-panel') === null)
+  })
+
+  it('goes on at the key that was read: its card is in view, the keyboard in the name’s box', async () => {
+    for (const [width, height] of [
+      [390, 600],
+      [800, 600],
+    ] as const) {
+      await setViewport({ width, height })
+      const { panel } = await openIdentity()
+      button('Import').focus()
+      choose(panel, 'sotto-grace.pem', 'a key')
+      const box = await until(() => panel.querySelector<HTMLElement>('#key-name'))
+      await until(() => document.activeElement === box)
+      await drawn()
+      assert.equal(document.activeElement, box)
+      const { top, bottom } = one('.read', panel).getBoundingClientRect()
+      assert.isAtLeast(top, one('header', panel).getBoundingClientRect().bottom, `${width} wide`)
+      assert.isAtMost(Math.floor(bottom), height, `${width} wide`)
+    }
   })
 
   it('says what is wrong with a file, and keeps everything as it is', async () => {

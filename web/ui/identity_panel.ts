@@ -204,6 +204,9 @@ export class IdentityPanel extends SidePanel {
     })
     // The same file may be chosen again, with another passphrase.
     if (this.file) this.file.value = ''
+    await this.updateComplete
+    this.querySelector<HTMLElement>('#key-name')?.focus()
+    this.querySelector('.read')?.scrollIntoView({ block: 'nearest' })
   }
 
   #useKey(event: Event, key: KeyFile): void {
