@@ -119,6 +119,22 @@ describe('the identity panel', () => {
     assert.isNull(document.querySelector('#key-name'))
   })
 
+  it('keeps what it says things in where a screen reader finds it, without room while empty', async () => {
+    const { panel } = await openIdentity()
+    button('Set, change or remove…').click()
+    button('Set app lock…').click()
+    await drawn()
+    const regions = [...panel.querySelectorAll<HTMLElement>('.problem, .done')]
+    assert.lengthOf(regions, 7)
+    const sheet = one('.sheet', panel)
+    const height = sheet.scrollHeight
+    for (const region of regions) {
+      assert.isTrue(region.checkVisibility({ visibilityProperty: true }), region.className)
+      region.style.display = 'none'
+    }
+    assert.equal(sheet.scrollHeight, height)
+  })
+
   it('deletes a person only after two questions', async () => {
     const { door } = await openIdentity()
     button('Delete…').click()
