@@ -29,6 +29,37 @@ describe('a private conversation', () => {
     }
   })
 
+  it('that is ended while a new device is told of it is over there as well', async () => {
+    const [a] = (await stand.join('ida', 'jon')) as [Peer, Peer]
+    const room = await a.chat.openPrivate('jon')
+    await a.chat.send(room, 'hello')
+    await shown(a.chat, room, 1)
+    const { identity } = a
+    const second = await stand.peer('ida', { identity })
+    const { storage } = second.profile
+    const readMany = storage.readMany.bind(storage)
+    const over = async () => {
+      await a.chat.leave(room)
+      // What it is told of that comes before the answer to anything that it asks now.
+      await second.chat.devices()
+    }
+    // By then the device has the endpoint's list, and has opened none of its rooms yet.
+    let ended: Promise<void> | undefined
+    storage.readMany = async (keys) => {
+      if (keys.includes(`room/${room}`)) {
+        ended ??= over()
+        await ended
+      }
+      return readMany(keys)
+    }
+    second.chat.connect()
+    await until(second.chat, ({ connection }) => connection.phase === 'online')
+    await until(
+      second.chat,
+      ({ rooms }) => rooms.find((one) => one.room === room)?.phase === 'gone',
+    )
+  })
+
   it('that one of them ends is over for both, told to both, after all that was said', async () => {
     const [a, b] = (await stand.join('fay', 'gus')) as [Peer, Peer]
     const room = await a.chat.openPrivate('gus')

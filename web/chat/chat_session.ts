@@ -46,6 +46,8 @@ export class ChatSession {
   #passwords: Passwords = {}
   #limits: Limits = { keepDays: 0, lobbyAbsence: 0 }
   #clocksTold = false
+  /** What the endpoint says while its answer to `sync` is taken in: news about what stands there. */
+  #held: Event[] | undefined
   /** While the endpoint waits for passwords: what it waits for, and who waits here. */
   #admission: { readonly op: 'register' | 'login'; done(): void } | undefined
 
@@ -83,6 +85,7 @@ export class ChatSession {
     await connection.ended
     this.#connection = undefined
     this.#admission = undefined
+    this.#held = undefined
     this.#presence.end()
     people.offline()
     rooms.offline()
@@ -141,6 +144,8 @@ export class ChatSession {
   async #sync(connection: Connection): Promise<void> {
     const { people, rooms, trust, keyring, clock, set } = this.#needs
     const reply = await connection.ask({ op: 'sync' })
+    const held: Event[] = []
+    this.#held = held
     this.#limits = reply
     this.#compareClocks(reply.time)
     await this.#told(await people.replace(reply.people))
@@ -148,12 +153,18 @@ export class ChatSession {
     rooms.keep(new Set([...reply.rooms, ...reply.stopped].map(({ room }) => hex(room))))
     for (const { room, text } of reply.stopped) rooms.stopped(hex(room), text)
     for (const info of reply.rooms) await this.tellRoom(info)
+    this.#held = undefined
+    for (const event of held) this.event(event)
     set({ phase: 'online', resumed: connection.mode === 'resumed', since: clock.now() })
     void keyring.restock(this.#linkOver(connection), hostKey(trust), reply.stock, reply.lastResort)
   }
 
   /** Takes what the endpoint says unasked. */
   event(event: Event): void {
+    if (this.#held !== undefined) {
+      this.#held.push(event)
+      return
+    }
     this.#take(event).catch((error) => {
       if (!isClosed(error)) this.#needs.log(error)
     })
