@@ -279,6 +279,11 @@ export class ScriptedChat extends EventTarget implements ChatModel {
 
   async wipeHistory(id: RoomId | 'all'): Promise<void> {
     this.#ask(`wipe ${id}`)
+    for (const { room } of this.state.rooms)
+      if (id === 'all' || id === room) {
+        this.clear(room)
+        this.setRoom(room, { length: 0 })
+      }
   }
 
   dismiss(notice: string): void {

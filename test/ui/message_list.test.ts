@@ -1,3 +1,4 @@
+import type { TimelineItem } from '../../web/chat/model.ts'
 import { LOBBY, NOON, ScriptedChat } from '../support/scripted_chat.ts'
 import { drawn, inTheChat, one, until } from '../support/scripted_page.ts'
 import { assert, describe, it } from '../support/suite.ts'
@@ -127,7 +128,90 @@ describe('the end of a conversation', () => {
   })
 })
 
+describe('a conversation that is wiped', () => {
+  const messages = (): number => log().querySelectorAll('.message').length
+  const live = (): string => one('message-list [aria-live=polite]').textContent ?? ''
+
+  for (const slow of [false, true])
+    it(`is empty at once, also for those who listen${slow ? ', when its pages come later' : ''}`, async () => {
+      const chat = manyMessages(30)
+      chat.slow = slow
+      await inTheChat(chat)
+      await until(() => shown().includes('line 29'))
+      chat.hear(LOBBY, 'bob', 'the last word')
+      await until(() => live() === 'bob: the last word')
+      await chat.wipeHistory(LOBBY)
+      await drawn()
+      assert.equal(messages(), 0)
+      assert.equal(live(), '')
+      chat.hear(LOBBY, 'bob', 'a new beginning')
+      await until(() => shown().includes('a new beginning'))
+      assert.equal(messages(), 1)
+    })
+
+  it('is empty for somebody who reads further up, and nothing leads back down', async () => {
+    const { chat } = await inTheChat(manyMessages(30))
+    await until(() => shown().includes('line 29') && atEnd())
+    await drawn()
+    log().scrollTop = 0
+    await until(() => document.querySelector('.jump'))
+    await chat.wipeHistory(LOBBY)
+    await drawn()
+    assert.equal(messages(), 0)
+    assert.isNull(document.querySelector('.jump'))
+  })
+
+  it('stays empty when a page comes that was asked for before', async () => {
+    const chat = manyMessages(30)
+    await inTheChat(chat)
+    await until(() => shown().includes('line 29'))
+    const late = Promise.withResolvers<readonly TimelineItem[]>()
+    const old = await chat.timeline(LOBBY, 0, 30)
+    const { timeline } = chat
+    chat.timeline = () => late.promise
+    chat.setRoom(LOBBY, {})
+    await drawn()
+    chat.timeline = timeline
+    await chat.wipeHistory(LOBBY)
+    chat.hear(LOBBY, 'bob', 'a new beginning')
+    await drawn()
+    late.resolve(old)
+    await drawn()
+    assert.deepEqual(shown(), ['a new beginning'])
+  })
+
+  it('shows what is still on its way out, and until that comes nothing', async () => {
+    const { chat } = await inTheChat(manyMessages(30))
+    await until(() => shown().includes('line 29'))
+    const left = Promise.withResolvers<readonly TimelineItem[]>()
+    chat.timeline = () => left.promise
+    chat.setRoom(LOBBY, { length: 1, outgoing: 1 })
+    await drawn()
+    assert.deepEqual(shown(), [])
+    left.resolve([chat.message({ from: 'alice', text: 'going out', state: 'waiting' })])
+    await until(() => shown().join() === 'going out')
+  })
+})
+
 describe('a message', () => {
+  it('that was discarded is gone, for somebody who reads further up too', async () => {
+    const chat = manyMessages(40)
+    const items = await chat.timeline(LOBBY, 0, 40)
+    chat.put(LOBBY, chat.message({ from: 'alice', text: 'not sent', state: 'failed' }))
+    chat.setRoom(LOBBY, { outgoing: 1 })
+    await inTheChat(chat)
+    await until(() => shown().includes('not sent') && atEnd())
+    await drawn()
+    log().scrollTop -= 60
+    await until(() => document.querySelector('.jump'))
+    chat.clear(LOBBY)
+    chat.setRoom(LOBBY, { outgoing: 0 })
+    chat.put(LOBBY, ...items)
+    await drawn()
+    assert.notInclude(log().innerText, 'not sent')
+    assert.include(log().innerText, 'line 39')
+  })
+
   it('says that it is being sent, that it was sent, and why it failed', async () => {
     const { chat } = await inTheChat()
     const id = await chat.send(LOBBY, 'hello')

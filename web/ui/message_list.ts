@@ -21,6 +21,8 @@ const FOUND = 2500
 
 /** A page of the timeline and the item before it, which decides on names and days. */
 interface Page {
+  /** Which request it comes from: an answer to an earlier one is not taken any more. */
+  readonly asked: number
   readonly before: TimelineItem | undefined
   readonly items: readonly TimelineItem[]
 }
@@ -41,6 +43,7 @@ export class MessageList extends SottoElement {
 
   #window = new PageWindow()
   #pages = new Map<number, Page>()
+  #asked = 0
   #drawn: [first: number, last: number] = [0, 0]
   /** What stays in place on the screen when something above it changes its height. */
   #anchor: { id: string; top: number } | undefined
@@ -77,7 +80,7 @@ export class MessageList extends SottoElement {
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
     const room = this.room
     if (room === undefined) return
-    if (room.room !== this.#shown?.room) this.#begin()
+    if (room.room !== this.#shown?.room || settled(room) < this.#shown.settled) this.#begin()
     if (changed.has('room')) this.#take(room)
     this.#anchor = this.following ? undefined : this.#topmost()
     if (this.following) this.#drawn = this.#lastPages()
@@ -131,7 +134,7 @@ export class MessageList extends SottoElement {
   }
 
   #renderPage(page: number): Html[] {
-    const { before, items } = this.#pages.get(page) ?? { before: undefined, items: [] }
+    const { before, items = [] } = this.#pages.get(page) ?? {}
     const now = Date.now()
     const over = this.room?.phase === 'gone'
     const onFailed = (item: MessageView, what: 'retry' | 'discard'): void => {
@@ -165,12 +168,14 @@ export class MessageList extends SottoElement {
     </button>`
   }
 
-  /** Another conversation: nothing of the last one stays. */
+  /** Another conversation, or this one was wiped: nothing of what was shown stays. */
   #begin(): void {
     this.#window = new PageWindow()
     this.#pages = new Map()
     this.#shown = undefined
     this.#heard = []
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     this.#wanted = undefined
     this.marker = undefined
     this.announcement = ''
@@ -180,9 +185,8 @@ export class MessageList extends SottoElement {
   /** A new state of the same conversation. Items may have changed their state anywhere drawn. */
   #take(room: RoomView): void {
     const before = this.#shown
-    // What is still on its way out stands at the end, and moves when something comes before it.
-    const settled = room.length - (room.outgoing ?? 0)
-    this.#shown = { room: room.room, settled, unread: room.unread }
+    const now = settled(room)
+    this.#shown = { room: room.room, settled: now, unread: room.unread }
     this.#window.resize(room.length)
     if (this.following) this.#drawn = this.#lastPages()
     const [first, last] = this.#drawn
@@ -191,45 +195,53 @@ export class MessageList extends SottoElement {
       else this.#load(room, page)
     const unwatched = before === undefined || !this.following || document.hidden
     if (room.unread > 0 && unwatched && (before?.unread ?? 0) === 0) void this.#mark(room)
-    if (before !== undefined && settled > before.settled) void this.#hear(room, before.settled)
+    if (before !== undefined && now > before.settled) void this.#hear(room, before.settled)
   }
 
   #load(room: RoomView, page: number): void {
     const { from, to } = this.#window.range(page)
-    if (this.model === undefined || from >= to) return
+    if (this.model === undefined || from >= to) {
+      this.#pages.delete(page)
+      return
+    }
+    const asked = ++this.#asked
     const lead = page === 0 ? 0 : 1
     const put = (items: readonly TimelineItem[]): void => {
-      this.#pages.set(page, { before: lead ? items[0] : undefined, items: items.slice(lead) })
+      const before = lead ? items[0] : undefined
+      this.#pages.set(page, { asked, before, items: items.slice(lead) })
     }
     const found = this.model.timeline(room.room, from - lead, to)
     if (!(found instanceof Promise)) {
       put(found)
       return
     }
-    if (!this.#pages.has(page)) this.#pages.set(page, { before: undefined, items: [] })
+    if (!this.#pages.has(page)) this.#pages.set(page, { asked, before: undefined, items: [] })
+    const late = (): boolean => asked < (this.#pages.get(page)?.asked ?? Number.POSITIVE_INFINITY)
     found.then(
       (items) => {
-        if (this.room?.room !== room.room || !this.#pages.has(page)) return
+        if (late()) return
         put(items)
         this.requestUpdate()
       },
-      () => this.#pages.delete(page),
+      () => late() || this.#pages.delete(page),
     )
   }
 
   /** Finds the first of the unread messages, which are the newest ones of other people. */
   async #mark(room: RoomView): Promise<void> {
     const from = Math.max(0, room.length - 2 * room.unread - 50)
+    const window = this.#window
     const items = await this.model?.timeline(room.room, from, room.length)
-    if (this.room?.room !== room.room) return
+    if (this.#window !== window) return
     const theirs = (items ?? []).filter((item) => item.kind === 'text' && !item.mine)
     this.marker = theirs.at(-room.unread)?.id ?? theirs[0]?.id
   }
 
   /** Gathers what came, and has it read out once a second. */
   async #hear(room: RoomView, from: number): Promise<void> {
-    const items = await this.model?.timeline(room.room, from, room.length - (room.outgoing ?? 0))
-    if (this.room?.room !== room.room) return
+    const window = this.#window
+    const items = await this.model?.timeline(room.room, from, settled(room))
+    if (this.#window !== window) return
     for (const item of items ?? []) if (item.kind === 'text' && !item.mine) this.#heard.push(item)
     if (this.#heard.length === 0) return
     this.#timer ??= setTimeout(() => {
@@ -328,6 +340,11 @@ export class MessageList extends SottoElement {
     if (room === undefined || room.unread === 0 || !this.following || document.hidden) return
     this.dispatchEvent(new SeenEvent(room.room))
   }
+}
+
+/** Items whose place is final. What is still on its way out stands behind them, and moves. */
+function settled({ length, outgoing = 0 }: RoomView): number {
+  return length - outgoing
 }
 
 /** Less than a pixel is no movement: scrolling rounds. */
