@@ -111,6 +111,13 @@ describe('keys that are to be compared', () => {
     assert.equal(known?.width, seen?.width)
     assert.equal(known?.height, seen?.height)
     assert.equal(known?.left, seen?.left)
+    const said = one('#stop-seen')
+      .innerText.split('\n')
+      .map((line) => line.trim())
+    assert.deepEqual(
+      said.filter((line) => line !== '' && !/^[0-9a-f ]+$/.test(line)),
+      ['The endpoint shows another key.', 'Known:', 'Seen now:'],
+    )
   })
 })
 

@@ -1,4 +1,4 @@
-import { type Html, html } from './html.ts'
+import { type Html, html, nothing } from './html.ts'
 
 const FINGERPRINT = /(?:[0-9a-f]{4} ){15}[0-9a-f]{4}$/
 
@@ -6,7 +6,9 @@ const FINGERPRINT = /(?:[0-9a-f]{4} ){15}[0-9a-f]{4}$/
 export function facts(text: string): Html[] {
   return text.split('\n').map((line) => {
     const [digits = ''] = FINGERPRINT.exec(line) ?? []
-    if (digits === '') return html`<span>${line}</span>\n`
-    return html`<span>${line.slice(0, -digits.length)}</span><code class="fingerprint">${digits}</code>`
+    const words = line.slice(0, line.length - digits.length)
+    return html`<span class="fact">
+      ${words}${digits === '' ? nothing : html`<code class="fingerprint">${digits}</code>`}
+    </span>`
   })
 }
