@@ -142,8 +142,8 @@ describe('somebody who has just come in to others', () => {
   it('is not told that nothing was said: what was said before is closed to them', async () => {
     const chat = new ScriptedChat('alice', ['bob'])
     await inTheChat(chat)
-    await until(() => log().innerText.includes('No messages since you came.'))
-    assert.include(log().innerText, 'by those who were here then')
+    await until(() => log().innerText.includes('No messages on this device.'))
+    assert.include(log().innerText, 'before you came can be read by those who were here then')
   })
 })
 

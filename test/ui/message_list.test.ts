@@ -149,6 +149,22 @@ describe('a conversation that is wiped', () => {
       assert.equal(messages(), 1)
     })
 
+  it('is not said to be one in which nothing was said, nor one that is still to begin', async () => {
+    const { chat } = await inTheChat(manyMessages(30))
+    await until(() => shown().includes('line 29'))
+    await chat.wipeHistory(LOBBY)
+    await until(() => log().innerText.includes('No messages on this device.'))
+    assert.notMatch(log().innerText, /since you came|yet/)
+    const bob = await chat.openPrivate('bob')
+    chat.hear(bob, 'bob', 'between us')
+    const entries = () => [...document.querySelectorAll<HTMLElement>('room-list .entry')]
+    const entry = await until(() => entries().find((one) => one.innerText.includes('bob')))
+    entry.click()
+    await until(() => shown().join() === 'between us')
+    await chat.wipeHistory(bob)
+    await until(() => log().innerText === 'No messages on this device.')
+  })
+
   it('is empty for somebody who reads further up, and nothing leads back down', async () => {
     const { chat } = await inTheChat(manyMessages(30))
     await until(() => shown().includes('line 29') && atEnd())

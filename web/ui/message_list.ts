@@ -149,11 +149,11 @@ export class MessageList extends SottoElement {
   }
 
   #renderEmpty({ kind, readers }: RoomView): Html {
-    if (kind !== 'lobby') return html`<p class="empty">No messages on this device yet.</p>`
+    if (kind !== 'lobby') return html`<p class="empty">No messages on this device.</p>`
     if (readers.length !== 1)
       return html`<div class="empty">
-        <p>No messages since you came.</p>
-        <p class="soft">What was said before can be read by those who were here then, and by nobody else.</p>
+        <p>No messages on this device.</p>
+        <p class="soft">What was said before you came can be read by those who were here then, and by nobody else.</p>
       </div>`
     return html`<div class="empty">
       <p>Nobody else is here yet.</p>

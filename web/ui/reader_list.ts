@@ -6,6 +6,10 @@ import { chevronIcon, lockIcon } from './icons.ts'
 import { TRUST } from './people_list.ts'
 import { grouped, hue, initial, plural } from './words.ts'
 
+const KEPT = 'New messages are kept here, encrypted, until you wipe them.'
+const NOT_KEPT =
+  'New messages are not kept: they are gone when this page is closed. What was kept before stays until you wipe it.'
+
 const LEAVING = ['pointerdown', 'keydown'] as const
 
 /**
@@ -83,7 +87,7 @@ export class ReaderList extends SottoElement {
       this.dispatchEvent(new HistoryEvent(room, what))
     }
     return html`<h3>On this device</h3>
-      <p class="soft small">${keepsHistory ? 'Messages are kept here, encrypted, until you wipe them.' : 'Messages are not kept: they are gone when this page is closed.'}</p>
+      <p class="soft small">${keepsHistory ? KEPT : NOT_KEPT}</p>
       <div class="history">
         <button class="button" type="button" @click=${ask(keepsHistory ? 'forget' : 'keep')}>${keepsHistory ? 'Stop keeping' : 'Keep from now on'}</button>
         <button class="button ${this.wiping ? 'danger' : ''}" type="button"
