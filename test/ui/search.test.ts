@@ -51,6 +51,25 @@ describe('the search', () => {
   })
 })
 
+describe('finding somebody among many', () => {
+  const many = Array.from({ length: 20 }, (_, i) => `person ${i}`)
+  const said = (): string => one('people-list .find ~ [role=status]').textContent ?? ''
+
+  it('says when there is nobody by that name, to those who listen too', async () => {
+    await inTheChat(new ScriptedChat('alice', many))
+    const status = one('people-list .find ~ [role=status]')
+    assert.isTrue(status.checkVisibility())
+    const find = one<HTMLInputElement>('people-list .find')
+    await type(find, 'person 7')
+    assert.equal(said(), '')
+    await type(find, 'unicorn')
+    assert.equal(said(), 'Nobody by that name.')
+    assert.equal(one('people-list .find ~ [role=status]'), status)
+    await type(find, '')
+    assert.equal(said(), '')
+  })
+})
+
 describe('what a device keeps', () => {
   it('is said for each conversation, can be switched off, and wiped after a question', async () => {
     const { chat } = await inTheChat()

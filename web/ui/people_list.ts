@@ -36,7 +36,7 @@ export class PeopleList extends SottoElement {
     return html`
       <h2 id="people-title">People</h2>
       <p class="count soft small">${count}</p>
-      ${this.people.length > MANY ? this.#renderFind() : nothing}
+      ${this.people.length > MANY ? this.#renderFind(found.length === 0) : nothing}
       <ul role="list" aria-labelledby="people-title" @keydown=${moveWithArrows}>
         ${found.slice(0, DRAWN).map((person) => this.#renderPerson(person, person === first))}
       </ul>
@@ -45,12 +45,13 @@ export class PeopleList extends SottoElement {
     `
   }
 
-  #renderFind(): Html {
+  #renderFind(nobody: boolean): Html {
     return html`<input class="find" type="search" aria-label="Find somebody" placeholder="Find somebody"
       autocomplete="off" .value=${this.wanted}
       @input=${(event: InputEvent) => {
         this.wanted = (event.target as HTMLInputElement).value
-      }}>`
+      }}>
+      <p class="nobody soft small" role="status">${nobody ? 'Nobody by that name.' : ''}</p>`
   }
 
   #renderPerson(person: PersonView, tabStop: boolean): Html {
