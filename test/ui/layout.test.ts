@@ -92,6 +92,44 @@ describe('what the screen has room for', () => {
   })
 })
 
+describe('a name of 32 wide letters', () => {
+  const name = 'W'.repeat(32)
+  const suite = 'MLS_256_XWING_AES256GCM_SHA512_Ed25519'
+  const inside = (selector: string, box: HTMLElement, at: string): void => {
+    const { left, right } = box.getBoundingClientRect()
+    const found = [...box.querySelectorAll(selector)]
+    assert.isNotEmpty(found, `${selector} ${at}`)
+    for (const element of found) {
+      const range = document.createRange()
+      range.selectNodeContents(element)
+      const words = range.getBoundingClientRect()
+      assert.isAtLeast(words.left, left, `${selector} ${at}`)
+      assert.isAtMost(words.right, right, `${selector} ${at}`)
+    }
+  }
+  after(() => setViewport({ width: 800, height: 600 }))
+
+  for (const width of [320, 390, 1280])
+    it(`is read in full wherever it stands, ${width} pixels wide, and widens no bubble`, async () => {
+      await setViewport({ width, height: 700 })
+      const { chat } = await inTheChat(new ScriptedChat('M'.repeat(32), [name]))
+      chat.setRoom(LOBBY, { crypto: suite })
+      chat.hear(LOBBY, name, 'hello')
+      await until(() => log().innerText.includes('hello'))
+      inside('.from bdi', log(), 'over a message')
+      const bubble = one('.theirs .text').getBoundingClientRect()
+      assert.isBelow(bubble.width, 120)
+      const time = one('.theirs .meta').getBoundingClientRect()
+      if (width < 760) assert.isBelow(time.right, bubble.right, 'the time stands in the bubble')
+      else assert.isAbove(time.left, bubble.right, 'the time stands beside the bubble')
+      one('.claim').click()
+      await drawn()
+      inside('b, button, .fingerprint, .crypto', one('#readers'), 'among the readers')
+      button('Identity').click()
+      inside('bdi', await until(() => document.querySelector('dialog[open]')), 'in Identity')
+    })
+})
+
 describe('keys that are to be compared', () => {
   it('stand in blocks of equal shape, the known one above the one seen now', async () => {
     const { chat } = await inTheChat()
