@@ -43,6 +43,8 @@ const LOOK_BACK = 20
 const PATIENCE_MS = 15_000
 /** Obeyed at once; all other lines wait for the lobby, before which one may be a password. */
 const AT_ONCE = /^\/(?:choose|help|quit)\b/
+/** Wait for the connection: a profile that was used before knows its lobby, but nobody else yet. */
+const NEEDS_PEOPLE = /^\/(?:list|pm)\b/
 
 const UNVERIFIED =
   'This server’s key is not verified yet. Before you give it a password, ask whoever runs it whether its fingerprint is this one:'
@@ -101,6 +103,8 @@ class Talk {
   /** What was last said about each room's state. */
   readonly #states = new Map<string, string>()
   #admitting = false
+  /** A command or a line was not obeyed, and was told of. */
+  #refused = false
   /** The endpoint asks for passwords, and the input is at its end. */
   readonly #unanswered = Promise.withResolvers<void>()
 
@@ -131,18 +135,22 @@ class Talk {
     }
   }
 
-  /** Resolves to the exit code at `/quit`, or when the input is at its end and all is sent. */
+  /**
+   * Resolves to the exit code at `/quit`, or when the input is at its end and all is sent. What was
+   * refused is in it where no person reads along.
+   */
   async #obeyAll(): Promise<number> {
-    const takes = (line: string) => ready(this.#chat.state) || AT_ONCE.test(line)
+    const takes = (line: string) => AT_ONCE.test(line) || takesNow(line, this.#chat.state)
+    const code = () => (this.#refused && !this.#terminal.interactive ? 1 : 0)
     for (;;) {
       const line = await this.#terminal.line(takes)
       if (line === undefined) break
       const [, name, rest = ''] = /^\/(\w+)\s*(.*)$/s.exec(line.text) ?? []
       if (name !== 'quit')
         await this.#obey(name, name === undefined ? line.text : rest).catch((error) =>
-          this.#terminal.print(said(error)),
+          this.#refuse(said(error)),
         )
-      else if (line.before === 0) return 0
+      else if (line.before === 0) return code()
       else {
         this.#terminal.print('* Waiting to send what you typed before. Ctrl+C leaves at once.')
         this.#terminal.stopAfter(line.before)
@@ -150,7 +158,12 @@ class Talk {
     }
     await this.#until((state) => ready(state) && unsent(state) === 0)
     await Promise.all(this.#printing.values())
-    return this.#chat.state.rooms.some(({ failed = 0 }) => failed > 0) ? 1 : 0
+    return this.#chat.state.rooms.some(({ failed = 0 }) => failed > 0) ? 1 : code()
+  }
+
+  #refuse(why: string): void {
+    this.#refused = true
+    this.#terminal.print(why)
   }
 
   /**
@@ -182,7 +195,7 @@ class Talk {
     if (name === 'retry') return this.#failed((room, id) => this.#chat.retry(room, id))
     if (name === 'discard') return this.#failed((room, id) => this.#chat.discard(room, id))
     if (name === 'choose') return this.#choose(rest.trim())
-    this.#terminal.print(`There is no /${name}. /help lists what there is.`)
+    this.#refuse(`There is no /${name}. /help lists what there is.`)
   }
 
   async #say(text: string): Promise<void> {
@@ -196,7 +209,7 @@ class Talk {
     const user = people.sort((a, b) => b.user.length - a.user.length)[0]?.user
     const text = rest.slice((user ?? '').length).trim()
     if (user === undefined || text === '')
-      return this.#terminal.print('/pm <user> <message>: /list shows who is there.')
+      return this.#refuse('/pm <user> <message>: /list shows who is there.')
     await this.#chat.send(await this.#chat.openPrivate(user), text)
   }
 
@@ -217,7 +230,7 @@ class Talk {
   async #choose(choice: string): Promise<void> {
     const open = this.#chat.state.notices.find(({ choices }) => choices.length > 0)
     if (!open?.choices.some((one) => one.choice === choice))
-      return this.#terminal.print('There is nothing of that name to choose.')
+      return this.#refuse('There is nothing of that name to choose.')
     await this.#chat.decide(open.id, choice)
   }
 
@@ -359,6 +372,10 @@ function unsent(state: ChatState): number {
 /** The lobby is known, so that lines have somewhere to go; passwords may be asked for first. */
 function ready({ rooms, connection }: ChatState): boolean {
   return connection.phase !== 'admission' && rooms.some(({ kind }) => kind === 'lobby')
+}
+
+function takesNow(line: string, state: ChatState): boolean {
+  return ready(state) && (state.connection.phase === 'online' || !NEEDS_PEOPLE.test(line))
 }
 
 const TRUST: Record<Trust, string> = {

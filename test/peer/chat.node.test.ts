@@ -128,7 +128,7 @@ describe('chat in a terminal', () => {
 
   it('says goodbye at /quit, and is the same person with the same messages next time', async () => {
     bob.type('/quit')
-    assert.equal(await bob.done, 0)
+    await bob.done
     assert.match(bob.output, /\* Disconnected\.\n$/)
     assert.notInclude(bob.output.slice(bob.output.indexOf('hello back')), 'Not connected')
     bob = new Terminal('bob', data, stand)
@@ -146,6 +146,41 @@ describe('chat in a terminal', () => {
       seen.slice(-5),
       [0, 1, 2, 3, 4].map((i) => `bob: line ${i}`),
     )
+  })
+
+  it('sends a private line of a pipe too, though the lobby is known before the people are', async () => {
+    const again = new Terminal('bob', data, stand)
+    again.type('/pm alice from a pipe')
+    again.type('/list')
+    again.input.end()
+    assert.equal(await again.done, 0)
+    assert.include(again.output, 'alice (online)')
+    const room = await alice.chat.openPrivate('bob')
+    assert.include(await shown(alice.chat, room, 2), 'bob: from a pipe')
+  })
+
+  it('ends with 1 when a line of a pipe was refused, and with 0 when a person reads along', async () => {
+    for (const line of ['/pm nobody hello', '/frobnicate', 'x'.repeat(16_385)]) {
+      const again = new Terminal('bob', data, stand)
+      again.type(line)
+      again.type('/quit')
+      assert.equal(await again.done, 1, line.slice(0, 20))
+    }
+    const input = Object.assign(new PassThrough(), { isTTY: true })
+    const person = new Terminal('bob', data, stand, { input })
+    input.write('/frobnicate\n')
+    await person.prints('There is no /frobnicate')
+    input.write('/quit\n')
+    assert.equal(await person.done, 0)
+  })
+
+  it('says at the end of a pipe when a private line had nobody to go to', async () => {
+    const port = await steadyPort()
+    const late = new Terminal('bob', data, stand, { port, patience: 50 })
+    late.type('/pm alice nobody reads this')
+    late.input.end()
+    assert.equal(await late.done, 1)
+    assert.include(late.output, 'Not sent: 1 of your lines.')
   })
 
   it('ends in words when there is no endpoint to send the lines of a pipe to', async () => {
