@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { SottoError } from '../../web/protocol/errors.ts'
-import { copyKeys, syncFile } from './data_files.ts'
+import { placeKeys, prepareKeys, removeUnfinished, syncFile, unfinished } from './data_files.ts'
 import { unavailable } from './disk_errors.ts'
 import { DATABASE, openForReading, syncDirectory } from './recovery.ts'
 import { type StoreReport, verifyStore } from './store_report.ts'
@@ -38,20 +38,30 @@ export async function backupStore(
       throw new SottoError('unavailable', `There is no database in ${dir}.`)
     mkdirSync(target, { recursive: true, mode: 0o700 })
     chmodSync(target, 0o700)
-    const unfinished = join(target, `${DATABASE}.part`)
+    return await copyInto(target, dir, keys)
+  } catch (error) {
+    throw unavailable(error)
+  }
+}
+
+async function copyInto(target: string, dir: string, keys: boolean): Promise<BackupReport> {
+  try {
+    const database = join(target, DATABASE)
     const source = openForReading(dir)
     try {
-      await backup(source, unfinished, { rate: ALL_PAGES })
+      await backup(source, unfinished(database), { rate: ALL_PAGES })
     } finally {
       source.close()
     }
-    makeOneFile(unfinished)
-    const copied = keys ? copyKeys(dir, target) : []
-    renameSync(unfinished, join(target, DATABASE))
+    makeOneFile(unfinished(database))
+    const copied = keys ? prepareKeys(dir, target) : []
+    placeKeys(target, copied)
+    renameSync(unfinished(database), database)
     syncDirectory(target)
     return { ...verifyStore(target), keys: copied }
   } catch (error) {
-    throw unavailable(error)
+    removeUnfinished(target)
+    throw error
   }
 }
 

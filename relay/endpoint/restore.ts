@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { MarkFile, readMark } from './commit_mark.ts'
-import { copyKeys, syncFile } from './data_files.ts'
+import {
+  otherKeys,
+  placeKeys,
+  prepareKeys,
+  removeUnfinished,
+  syncFile,
+  unfinished,
+} from './data_files.ts'
 import { lockDirectory } from './data_lock.ts'
 import { unavailable } from './disk_errors.ts'
 import { DATABASE, makeDataDirectory, openKnown, storeRow, syncDirectory } from './recovery.ts'
@@ -12,11 +19,13 @@ import { type StoreReport, verifyStore } from './store_report.ts'
 
 /**
  * Puts the backup in `target` in the place of what is in `dir`. The backup is read whole first;
- * nothing is changed when it is damaged, when an endpoint runs on `dir`, or, without `force`,
- * when there is a store already. With `force` what was there is kept in a directory beside it,
- * whose path is returned. Rejects with SottoError `unavailable`.
+ * nothing is changed when it is damaged, when an endpoint runs on `dir`, when the disk has no room
+ * for it, or, without `force`, when there is a store or another key already. With `force` what was
+ * there is kept in a directory beside it, whose path is returned. Rejects with SottoError
+ * `unavailable`.
  *
- * A power loss in between leaves a store that doesn't start and says so; restoring again helps.
+ * A power loss in between leaves what was there, or a store that doesn't start and says so;
+ * restoring again helps.
  */
 export function restoreStore(
   target: string,
@@ -28,28 +37,52 @@ export function restoreStore(
     makeDataDirectory(dir)
     const lock = lockDirectory(dir)
     try {
-      const there = existsSync(join(dir, DATABASE)) || readMark(dir) !== undefined
-      if (there && !force)
+      const there = whatIsThere(target, dir)
+      if (there !== undefined && !force)
         throw new SottoError(
           'unavailable',
-          `There is a store in ${dir} already. To replace it, say --force; it is kept beside the new one.`,
+          `There is ${there} in ${dir} already. To replace it, say --force; it is kept beside the new one.`,
         )
-      const unfinished = join(dir, `${DATABASE}.part`)
-      const mark = prepare(join(target, DATABASE), unfinished)
-      const replaced = there ? putAside(dir, new Date(now)) : undefined
-      // The old mark stays until now: a start before this finds that the database is missing.
-      renameSync(unfinished, join(dir, DATABASE))
-      syncDirectory(dir)
-      writeMark(dir, mark)
-      copyKeys(target, dir)
-      syncDirectory(dir)
-      return { report: verifyStore(dir), replaced }
+      // An old journal of SQLite's would be taken for the new copy's.
+      removeUnfinished(dir)
+      return put(target, dir, there === undefined ? undefined : new Date(now))
+    } catch (error) {
+      removeUnfinished(dir)
+      throw error
     } finally {
       lock.close()
     }
   } catch (error) {
     throw unavailable(error)
   }
+}
+
+function whatIsThere(target: string, dir: string): string | undefined {
+  if (existsSync(join(dir, DATABASE)) || readMark(dir) !== undefined) return 'a store'
+  const [key] = otherKeys(target, dir)
+  return key === undefined ? undefined : `another ${key}`
+}
+
+/** All that needs room on the disk comes first; what is there is put aside if `aside` says when. */
+function put(
+  target: string,
+  dir: string,
+  aside: Date | undefined,
+): { report: StoreReport; replaced: string | undefined } {
+  const database = join(dir, DATABASE)
+  const mark = prepare(join(target, DATABASE), unfinished(database))
+  const keys = prepareKeys(target, dir)
+  const replaced = aside && copyAside(dir, aside)
+  // From here to the last step the mark has no database, and nothing starts without it: not with a
+  // new key in the place of one that is not there yet, nor anew with the right one.
+  writeMark(dir, mark)
+  syncDirectory(dir)
+  if (replaced !== undefined) moveAside(dir, replaced)
+  placeKeys(dir, keys)
+  syncDirectory(dir)
+  renameSync(unfinished(database), database)
+  syncDirectory(dir)
+  return { report: verifyStore(dir), replaced }
 }
 
 function checkBackup(target: string): void {
@@ -61,7 +94,6 @@ function checkBackup(target: string): void {
 
 /** A copy of the backup that says of itself that it was brought back once more. */
 function prepare(backedUp: string, path: string): { id: Bytes; commits: number } {
-  rmSync(path, { force: true })
   copyFileSync(backedUp, path)
   chmodSync(path, 0o600)
   const db = openKnown(path)
@@ -76,16 +108,25 @@ function prepare(backedUp: string, path: string): { id: Bytes; commits: number }
   }
 }
 
-/** Moves the old database (without its mark) and copies the keys to a directory of their own. */
-function putAside(dir: string, now: Date): string {
+/** Copies the keys to a directory of their own, to which {@link moveAside} moves the database. */
+function copyAside(dir: string, now: Date): string {
   const aside = join(dir, `replaced-${now.toISOString().replaceAll(/[:.]/g, '-')}`)
   mkdirSync(aside, { mode: 0o700 })
+  try {
+    placeKeys(aside, prepareKeys(dir, aside))
+  } catch (error) {
+    rmSync(aside, { recursive: true })
+    throw error
+  }
+  syncDirectory(aside)
+  return aside
+}
+
+function moveAside(dir: string, aside: string): void {
   for (const name of [DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`])
     if (existsSync(join(dir, name))) renameSync(join(dir, name), join(aside, name))
-  copyKeys(dir, aside)
   syncDirectory(aside)
   syncDirectory(dir)
-  return aside
 }
 
 function writeMark(dir: string, { id, commits }: { id: Bytes; commits: number }): void {

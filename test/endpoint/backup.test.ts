@@ -1,6 +1,17 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import fs, {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { backupStore } from '../../relay/endpoint/backup.ts'
+import { recover } from '../../relay/endpoint/recovery.ts'
 import { restoreStore } from '../../relay/endpoint/restore.ts'
 import { verifyStore } from '../../relay/endpoint/store_report.ts'
 import { full } from '../support/random.ts'
@@ -82,6 +93,44 @@ describe('a backup', () => {
   )
 })
 
+/** Calls of the file system that a restore is interrupted at, one after the other. */
+const STEPS = ['copyFileSync', 'fsyncSync', 'renameSync'] as const
+
+/** Runs `work` with a disk that fails at its step number `last`. Says whether it came so far. */
+function interrupted(last: number, work: () => void): boolean {
+  const real = Object.fromEntries(STEPS.map((name) => [name, fs[name]]))
+  let step = 0
+  const failing = (call: unknown) =>
+    function (this: unknown, ...given: unknown[]): unknown {
+      if (step++ >= last) throw new Error('interrupted')
+      return Reflect.apply(call as () => unknown, this, given)
+    }
+  Object.assign(fs, Object.fromEntries(STEPS.map((name) => [name, failing(real[name])])))
+  syncBuiltinESMExports()
+  try {
+    work()
+  } catch {
+  } finally {
+    Object.assign(fs, real)
+    syncBuiltinESMExports()
+  }
+  return step > last
+}
+
+/** How many entries the store that starts there has, and its key; undefined if none starts. */
+function started(dir: string): [number, string] | undefined {
+  const key = join(dir, 'endpoint_key.pem')
+  try {
+    const { db, mark } = recover(dir, { now: 0, acceptLoss: false, acknowledged: 0 })
+    const { count } = db.prepare('SELECT count(*) AS count FROM entry').get() ?? {}
+    mark.close()
+    db.close()
+    return [Number(count), existsSync(key) ? readFileSync(key, 'utf8') : '']
+  } catch {
+    return undefined
+  }
+}
+
 describe('restoring', () => {
   it(
     'brings back the store as it was, with its key, in a new place',
@@ -117,6 +166,54 @@ describe('restoring', () => {
       const restored = await open(dir)
       assert.equal(restored.room(room)?.seq, 10)
       await restored.close()
+    }),
+  )
+
+  it(
+    'that is interrupted leaves what was there, or nothing that starts, and works the next time',
+    withStore(async ({ store, room, dir, target }) => {
+      await backupStore(dir, target)
+      await store.append(message(room, 'bob', 'later'))
+      await store.close()
+      writeFileSync(join(dir, 'endpoint_key.pem'), 'an older key')
+      const restored = [10, 'a key']
+      for (const before of [[11, 'an older key'], undefined]) {
+        for (let last = 0, came = true; came; last++) {
+          const place = `${dir}-${before === undefined ? 'new' : 'old'}${last}`
+          if (before !== undefined) cpSync(dir, place, { recursive: true })
+          came = interrupted(last, () => restoreStore(target, place, { force: true }))
+          assert.deepEqual(
+            readdirSync(place).filter((name) => name.includes('.part')),
+            [],
+          )
+          const seen = started(place)
+          const sound = [undefined, before ?? [0, ''], restored]
+          assert.include(sound.map(String), String(seen), `after ${last} steps`)
+          restoreStore(target, place, { force: true })
+          assert.deepEqual(started(place), restored)
+        }
+      }
+    }),
+  )
+
+  it(
+    'needs a word before it replaces another key, though there is no store, and keeps that key',
+    withStore(async ({ dir, target }) => {
+      await backupStore(dir, target)
+      const place = `${dir}2`
+      const key = join(place, 'endpoint_key.pem')
+      mkdirSync(place)
+      writeFileSync(key, 'a key')
+      restoreStore(target, place)
+      rmSync(place, { recursive: true })
+      mkdirSync(place)
+      writeFileSync(key, 'another key')
+      const there = await fails('unavailable', () => restoreStore(target, place))
+      assert.match(there.message, /There is another endpoint_key\.pem in .* already.*--force/)
+      assert.equal(readFileSync(key, 'utf8'), 'another key')
+      const { replaced = '' } = restoreStore(target, place, { force: true })
+      assert.equal(readFileSync(join(replaced, 'endpoint_key.pem'), 'utf8'), 'another key')
+      assert.equal(readFileSync(key, 'utf8'), 'a key')
     }),
   )
 
