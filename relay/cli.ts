@@ -26,6 +26,9 @@ A password that newcomers need is best set by SOTTO_SERVER_PASSWORD_FILE naming 
 or by SOTTO_SERVER_PASSWORD, which whoever is this user can read as long as the endpoint runs. It is
 no flag: every user of a machine can read command lines.`
 
+// All that these commands write is for their user alone, whatever the directory is.
+process.umask(0o077)
+
 const program = new Command('sotto')
   .description('Private chat that lives in a browser tab.')
   .version(version)

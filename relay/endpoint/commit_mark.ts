@@ -15,12 +15,12 @@ export interface CommitMark {
 }
 
 const ID_LENGTH = 16
-const FILE = 'sotto.mark'
+export const MARK = 'sotto.mark'
 
 /** Undefined when there is none or it can't be read: then nothing can be said. */
 export function readMark(dir: string): CommitMark | undefined {
   try {
-    const reader = new Reader(readFileSync(join(dir, FILE)))
+    const reader = new Reader(readFileSync(join(dir, MARK)))
     const id = reader.take(ID_LENGTH)
     const commits = reader.u64()
     if (reader.u32() !== crc32(concat(id, u64(commits)))) return undefined
@@ -37,9 +37,9 @@ export class MarkFile {
   /** Makes the file where there is none. Throws the file system's error. */
   constructor(dir: string, id: Bytes) {
     this.#id = id
-    this.#fd = openSync(join(dir, FILE), 'a+', 0o600)
+    this.#fd = openSync(join(dir, MARK), 'a+', 0o600)
     closeSync(this.#fd)
-    this.#fd = openSync(join(dir, FILE), 'r+')
+    this.#fd = openSync(join(dir, MARK), 'r+')
   }
 
   /** Never throws: without it less damage is noticed, but nothing is lost. */

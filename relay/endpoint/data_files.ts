@@ -19,6 +19,17 @@ const UNFINISHED_FILE = /^(?:sotto\.db|.*_key\.pem)\.part(?:-journal|-wal|-shm)?
 
 export const unfinished = (path: string): string => `${path}${UNFINISHED}`
 
+/**
+ * Makes files that are there already their owner's alone. Where that is not allowed (somebody
+ * else's file, a file system without modes) they stay as they are: keys are refused there anyway.
+ */
+export function makePrivate(dir: string, ...names: readonly string[]): void {
+  for (const name of names)
+    try {
+      chmodSync(join(dir, name), 0o600)
+    } catch {}
+}
+
 /** Removes what a copy that failed has left in a directory. */
 export function removeUnfinished(dir: string): void {
   if (!existsSync(dir)) return

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SottoError } from '../../web/protocol/errors.ts'
+import { makePrivate } from './data_files.ts'
 import { unavailable } from './disk_errors.ts'
 
 const FILE = 'sotto.lock'
@@ -15,6 +16,7 @@ export function lockDirectory(dir: string): { close(): void } {
   let lock: DatabaseSync | undefined
   try {
     lock = new DatabaseSync(join(dir, FILE))
+    makePrivate(dir, FILE)
     lock.exec('BEGIN EXCLUSIVE')
     return lock
   } catch (cause) {

@@ -12,7 +12,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
-import { MarkFile, readMark } from './commit_mark.ts'
+import { MARK, MarkFile, readMark } from './commit_mark.ts'
+import { makePrivate } from './data_files.ts'
 import { unavailable } from './disk_errors.ts'
 import { APPLICATION_ID, type Row, SCHEMA, SCHEMA_VERSION } from './sqlite_schema.ts'
 import { Tables } from './sqlite_tables.ts'
@@ -131,6 +132,8 @@ function openChecked(dir: string): DatabaseSync {
     )
   const db = new DatabaseSync(path, { timeout: BUSY_MS })
   try {
+    // What SQLite makes beside it gets the same mode.
+    makePrivate(dir, DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, MARK)
     if (made) checkVersion(db, path)
     const [mode] = db.prepare('PRAGMA journal_mode = WAL').all()
     if (mode?.journal_mode !== 'wal')

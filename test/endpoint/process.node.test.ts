@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -160,6 +161,25 @@ describe('sotto at a terminal', () => {
     for (const file of ['endpoint_key.pem', 'log_key.pem'])
       assert.equal(statSync(join(dir, 'data', file)).mode & 0o777, 0o600)
     assert.equal(statSync(join(dir, 'data')).mode & 0o777, 0o700)
+  })
+
+  it('writes for its user alone where others can look, and makes what is there so too', async () => {
+    const data = join(dir, 'data')
+    mkdirSync(data, { mode: 0o755 })
+    const modes = () =>
+      readdirSync(data).map(
+        (name) => `${name} ${(statSync(join(data, name)).mode & 0o777).toString(8)}`,
+      )
+    for (let i = 0; i < 2; i++) {
+      const command = new Command(['endpoint', ...free()])
+      await command.says(/listening/)
+      assert.include(modes().join(), 'sotto.db-wal')
+      for (const name of modes()) assert.match(name, / 600$/)
+      command.child.kill('SIGKILL')
+      await command.done
+      for (const name of readdirSync(data))
+        if (name.startsWith('sotto')) chmodSync(join(data, name), 0o644)
+    }
   })
 
   it('refuses a key that others can read, or that is none', async () => {
