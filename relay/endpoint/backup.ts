@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { placeKeys, prepareKeys, removeUnfinished, syncFile, unfinished } from './data_files.ts'
-import { unavailable } from './disk_errors.ts'
+import { unusable } from './disk_errors.ts'
 import { DATABASE, openForReading, syncDirectory } from './recovery.ts'
 import { type StoreReport, verifyStore } from './store_report.ts'
 
@@ -40,7 +40,7 @@ export async function backupStore(
     chmodSync(target, 0o700)
     return await copyInto(target, dir, keys)
   } catch (error) {
-    throw unavailable(error)
+    throw unusable(error, target, 'name another directory')
   }
 }
 

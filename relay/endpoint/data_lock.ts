@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { makePrivate } from './data_files.ts'
-import { unavailable } from './disk_errors.ts'
+import { unusable } from './disk_errors.ts'
 
 const FILE = 'sotto.lock'
 const BUSY = 5
@@ -21,7 +21,7 @@ export function lockDirectory(dir: string): { close(): void } {
     return lock
   } catch (cause) {
     lock?.close()
-    if ((cause as { errcode?: number }).errcode !== BUSY) throw unavailable(cause)
+    if ((cause as { errcode?: number }).errcode !== BUSY) throw unusable(cause, dir)
     throw new SottoError(
       'unavailable',
       `Another endpoint is running on ${dir}. End it, or name another directory with SOTTO_DATA.`,

@@ -14,7 +14,7 @@ import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { MARK, MarkFile, readMark } from './commit_mark.ts'
 import { makePrivate } from './data_files.ts'
-import { unavailable } from './disk_errors.ts'
+import { unusable } from './disk_errors.ts'
 import { APPLICATION_ID, type Row, SCHEMA, SCHEMA_VERSION } from './sqlite_schema.ts'
 import { Tables } from './sqlite_tables.ts'
 import type { Damage } from './store.ts'
@@ -260,6 +260,6 @@ export function makeDataDirectory(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    throw unavailable(cause)
+    throw unusable(cause, dir)
   }
 }

@@ -12,7 +12,7 @@ import {
   unfinished,
 } from './data_files.ts'
 import { lockDirectory } from './data_lock.ts'
-import { unavailable } from './disk_errors.ts'
+import { unusable } from './disk_errors.ts'
 import { DATABASE, makeDataDirectory, openKnown, storeRow, syncDirectory } from './recovery.ts'
 import { Tables } from './sqlite_tables.ts'
 import { type StoreReport, verifyStore } from './store_report.ts'
@@ -53,7 +53,7 @@ export function restoreStore(
       lock.close()
     }
   } catch (error) {
-    throw unavailable(error)
+    throw unusable(error, dir)
   }
 }
 

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, SottoError } from '../../web/protocol/errors.ts'
 import type { MarkFile } from './commit_mark.ts'
-import { explainDiskError } from './disk_errors.ts'
+import { explainDiskError, explainToCommand } from './disk_errors.ts'
 import { closeUnchanged, type Recovered, recover } from './recovery.ts'
 import { Records } from './sqlite_records.ts'
 import { applyWrite, type Write } from './sqlite_writes.ts'
@@ -29,6 +29,8 @@ export type Answer =
       readonly kind: 'failed'
       readonly code: ErrorCode
       readonly text: string
+      /** The same for who has just started the endpoint, which then ends. */
+      readonly atStart: string
       readonly passing: boolean
     }
 
@@ -64,7 +66,8 @@ class Writer {
     } catch (error) {
       this.#drop()
       const code = error instanceof SottoError ? error.code : 'unavailable'
-      return { kind: 'failed', code, ...explainDiskError(error) }
+      const atStart = explainToCommand(error, this.#dir)
+      return { kind: 'failed', code, ...explainDiskError(error), atStart }
     }
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { readMark } from './commit_mark.ts'
-import { unavailable } from './disk_errors.ts'
+import { unusable } from './disk_errors.ts'
 import { DATABASE, openForReading, storeRow } from './recovery.ts'
 import type { Damage } from './store.ts'
 import { verify } from './verify.ts'
@@ -38,7 +38,7 @@ export function verifyStore(dir: string): StoreReport {
       db.close()
     }
   } catch (error) {
-    throw unavailable(error)
+    throw unusable(error, dir)
   }
 }
 

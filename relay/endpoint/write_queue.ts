@@ -76,7 +76,7 @@ export class WriteQueue {
     }
     this.#closing = true
     await this.#worker.terminate()
-    if (answer.kind === 'failed') throw new SottoError(answer.code, answer.text)
+    if (answer.kind === 'failed') throw new SottoError(answer.code, answer.atStart)
     throw new SottoError('unavailable', 'The store could not be opened.')
   }
 
@@ -209,7 +209,7 @@ export class WriteQueue {
 
 function threadEnded(why: string): Extract<Answer, { kind: 'failed' }> {
   const text = `The endpoint's store failed (${why}). Restart the endpoint.`
-  return { kind: 'failed', code: 'unavailable', text, passing: false }
+  return { kind: 'failed', code: 'unavailable', text, atStart: text, passing: false }
 }
 
 export function closed(): SottoError {

@@ -84,8 +84,12 @@ describe('a backup', () => {
   )
 
   it(
-    'never goes over another one',
+    'never goes over another one, nor into a file',
     withStore(async ({ dir, target }) => {
+      const file = `${target}.file`
+      writeFileSync(file, '')
+      const none = await fails('unavailable', () => backupStore(dir, file))
+      assert.equal(none.message, `${file} is no directory: name another directory.`)
       await backupStore(dir, target)
       const error = await fails('unavailable', () => backupStore(dir, target))
       assert.match(error.message, /something in .* already/)
@@ -96,24 +100,31 @@ describe('a backup', () => {
 /** Calls of the file system that a restore is interrupted at, one after the other. */
 const STEPS = ['copyFileSync', 'fsyncSync', 'renameSync'] as const
 
-/** Runs `work` with a disk that fails at its step number `last`. Says whether it came so far. */
-function interrupted(last: number, work: () => void): boolean {
+/** Runs `work` with `before`, which may throw, in front of each of these steps. */
+async function withFailing<T>(before: () => void, work: () => T | Promise<T>): Promise<T> {
   const real = Object.fromEntries(STEPS.map((name) => [name, fs[name]]))
-  let step = 0
   const failing = (call: unknown) =>
     function (this: unknown, ...given: unknown[]): unknown {
-      if (step++ >= last) throw new Error('interrupted')
+      before()
       return Reflect.apply(call as () => unknown, this, given)
     }
   Object.assign(fs, Object.fromEntries(STEPS.map((name) => [name, failing(real[name])])))
   syncBuiltinESMExports()
   try {
-    work()
-  } catch {
+    return await work()
   } finally {
     Object.assign(fs, real)
     syncBuiltinESMExports()
   }
+}
+
+/** Runs `work` with a disk that fails from step number `last` on. Says whether it came so far. */
+async function interrupted(last: number, work: () => void): Promise<boolean> {
+  let step = 0
+  const before = (): void => {
+    if (step++ >= last) throw new Error('interrupted')
+  }
+  await withFailing(before, work).catch(() => undefined)
   return step > last
 }
 
@@ -181,7 +192,7 @@ describe('restoring', () => {
         for (let last = 0, came = true; came; last++) {
           const place = `${dir}-${before === undefined ? 'new' : 'old'}${last}`
           if (before !== undefined) cpSync(dir, place, { recursive: true })
-          came = interrupted(last, () => restoreStore(target, place, { force: true }))
+          came = await interrupted(last, () => restoreStore(target, place, { force: true }))
           assert.deepEqual(
             readdirSync(place).filter((name) => name.includes('.part')),
             [],
@@ -228,6 +239,34 @@ describe('restoring', () => {
       assert.match(error.message, /The backup in .* is damaged/)
       assert.equal(verifyStore(dir).entries, 10)
       await fails('unavailable', () => restoreStore(`${target}-that-is-not-there`, `${dir}3`))
+    }),
+  )
+})
+
+describe('on a full disk', () => {
+  const full = (): never => {
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  }
+
+  it(
+    'a backup and a restore say where to make room, and leave nothing half done',
+    withStore(async ({ store, dir, target }) => {
+      const place = `${dir}2`
+      await backupStore(dir, target)
+      const says = async (path: string, work: () => unknown): Promise<void> => {
+        const error = await withFailing(full, () => fails('unavailable', work))
+        assert.equal(
+          error.message,
+          `There is no room on the disk of ${path}. Make room and run this again.`,
+        )
+        assert.deepEqual(
+          readdirSync(path).filter((name) => name !== 'sotto.lock'),
+          [],
+        )
+      }
+      await says(`${target}2`, () => backupStore(dir, `${target}2`))
+      await says(place, () => restoreStore(target, place))
+      await store.close()
     }),
   )
 })

@@ -222,6 +222,20 @@ describe('sotto at a terminal', () => {
     await second.done
   })
 
+  it('says which path is no directory, and what to name instead', async () => {
+    const file = join(dir, 'file')
+    writeFileSync(file, '')
+    const ends = await Promise.all([
+      run(['endpoint', ...free(), '--data', file]),
+      run(['endpoint', ...free(), '--data', join(file, 'sub')]),
+      run(['restore', join(dir, 'copy'), '--data', file]),
+    ])
+    for (const { code, err } of ends) assert.equal(code, 1, err)
+    assert.include(ends[0].err, `${file} is no directory: name another with --data.`)
+    assert.include(ends[1].err, `${join(file, 'sub')} is no directory: name another with --data.`)
+    assert.include(ends[2].err, `There is no database in ${join(dir, 'copy')}.`)
+  })
+
   it('gives a name to another key while it does not run, and to nothing that is no key', async () => {
     const first = new Command(['endpoint', ...free()])
     const [, port] = await first.says(/"port":(\d+)/)

@@ -100,7 +100,7 @@ describe('a disk that fails (F4)', () => {
         disk.fail('open', errno)
         const refused = start(1)
         await refused.ended
-        assert.match(refused.errors, /can't write in its data directory.*SOTTO_DATA/s)
+        assert.match(refused.errors, /data can't be opened or written .*name another with --data/s)
         disk.heal()
       }
       const burst = start(1)
