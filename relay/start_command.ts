@@ -48,8 +48,11 @@ export async function runStart(flags: StartFlags): Promise<never> {
   try {
     const first = await endpoint.start()
     trunk = first.trunk ?? trunk
-    say(welcome(flags, await relay.start(), first))
+    if (endpoint.stopping) return stopping
+    const second = await relay.start()
+    if (!endpoint.stopping) say(welcome(flags, second, first))
   } catch (error) {
+    if (endpoint.stopping) return stopping
     await Promise.all([relay.stop(), endpoint.stop()])
     process.exit(error instanceof StartFailed ? error.code : 1)
   }

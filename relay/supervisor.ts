@@ -38,7 +38,9 @@ export class Supervised {
   readonly #told: (text: string) => void
   #child: ChildProcess | undefined
   #last: ListeningLine | undefined
-  #stopping = false
+  readonly #stopped = new AbortController()
+  /** The present child's end, from before it listens. */
+  #exit: Promise<unknown> = Promise.resolve()
   #running: Promise<void> = Promise.resolve()
 
   /** `arguments_` gets what the part said when it last listened, so that ports stay the same. */
@@ -63,16 +65,21 @@ export class Supervised {
     return line
   }
 
-  /** Asks the part to close its sessions and waits until it has. `now` does not ask. */
+  /** Whether its end is wanted. */
+  get stopping(): boolean {
+    return this.#stopped.signal.aborted
+  }
+
+  /** Asks the part to close its sessions and waits until it has, also while it is starting. */
   async stop(): Promise<void> {
-    this.#stopping = true
+    this.#stopped.abort()
     this.#child?.kill('SIGTERM')
-    await this.#running
+    await Promise.all([this.#exit, this.#running])
   }
 
   /** A second Ctrl+C: ends the part at once. */
   kill(): void {
-    this.#stopping = true
+    this.#stopped.abort()
     this.#child?.kill('SIGKILL')
   }
 
@@ -89,6 +96,7 @@ export class Supervised {
       child.on('error', () => resolve(1))
       child.on('close', (code) => resolve(code ?? 1))
     })
+    this.#exit = exit
     const line = await listeningLine(child, exit)
     if (line === undefined) {
       child.kill('SIGKILL')
@@ -105,17 +113,18 @@ export class Supervised {
     for (;;) {
       const since = performance.now()
       await exit
-      if (this.#stopping) return
+      if (this.stopping) return
       if (performance.now() - since > STEADY_MS) delay = FIRST_DELAY_MS
       this.#told(`The ${this.part} ended unexpectedly. It is started again.`)
       for (;;) {
-        await wait(delay)
+        await wait(delay, undefined, { signal: this.#stopped.signal }).catch(() => undefined)
         delay = Math.min(2 * delay, MOST_DELAY_MS)
-        if (this.#stopping) return
+        if (this.stopping) return
         try {
           exit = (await this.#spawn()).exit
           break
         } catch {
+          if (this.stopping) return
           this.#told(`The ${this.part} does not start. The next try is in ${delay / 1000} s.`)
         }
       }

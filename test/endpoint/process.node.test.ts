@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -282,6 +283,19 @@ describe('sotto at a terminal', () => {
     command.child.kill('SIGINT')
     assert.equal((await command.done).code, 0)
     assert.deepEqual(children(), [])
+  })
+
+  it('waits for a part that is still starting when it is stopped', async () => {
+    const ports = ['--port', '0', '--endpoint-port', '0', '--trunk-port', '0']
+    const command = new Command(['start', ...ports, '--data', join(dir, 'data')])
+    const ended = once(command.child, 'exit')
+    const parts = () => childrenOf(command.child.pid ?? 0)
+    while (parts().length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    const started = parts()
+    command.child.kill('SIGTERM')
+    assert.deepEqual(await ended, [0, null])
+    for (const part of started) assert.isFalse(existsSync(`/proc/${part}`), `${part} still runs`)
+    assert.notInclude(command.out, '#k=')
   })
 
   it('prints the command that reaches it from a terminal, whatever name it goes by', async () => {
