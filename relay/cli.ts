@@ -13,6 +13,7 @@ import {
   option,
   pageOption,
   port,
+  proxiedOption,
 } from './cli_options.ts'
 import * as config from './config.ts'
 import { EXIT_FAILED, EXIT_USAGE, startFailure } from './part.ts'
@@ -104,15 +105,11 @@ program
       .env('SOTTO_ORIGINS')
       .argParser(many(config.parseOrigin)),
   )
-  .addOption(
-    new Option('--proxied', 'a proxy on this machine tells where connections come from').env(
-      'SOTTO_PROXIED',
-    ),
-  )
+  .addOption(proxiedOption())
   .addOption(dataOption())
   .addOption(pageOption())
   .addOption(logOption())
-  .action(async ({ data, trunk, trunkPort, log, endpointKey, origin, proxied, ...flags }) => {
+  .action(async ({ data, trunk, trunkPort, log, endpointKey, origin, ...flags }) => {
     const { runRelay } = await import('./relay_command.ts')
     const { parseFingerprint } = await import('./trunk_key.ts')
     await runRelay({
@@ -121,7 +118,6 @@ program
       ...(endpointKey === undefined ? {} : { endpointKey: parseFingerprint(endpointKey) }),
       ...{
         origins: origin ?? [],
-        proxied: proxied === true,
         version,
         dataDir: data,
         logLevel: log,

@@ -56,5 +56,14 @@ export const logOption = (): Option =>
   option('--log <level>', 'SOTTO_LOG', config.LOG_LEVELS.join(', '), config.parseLevel).default(
     'info',
   )
+export const proxiedOption = (): Option =>
+  option(
+    '--proxied [yes]',
+    'SOTTO_PROXIED',
+    'a proxy on this machine tells where connections come from: yes or no',
+    config.parseSwitch,
+  )
+    .preset('yes')
+    .default(false, 'no')
 export const pageOption = (): Option =>
   option('--page <directory>', 'SOTTO_PAGE', 'the built page', config.parsePath).default(PAGE)

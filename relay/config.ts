@@ -92,6 +92,13 @@ export function parseOrigin(text: string): string {
   return url.origin
 }
 
+/** Whether something is on. Empty is off: a variable that is set to nothing. */
+export function parseSwitch(text: string): boolean {
+  if (/^(?:yes|true|on|1)$/i.test(text)) return true
+  if (/^(?:no|false|off|0|)$/i.test(text)) return false
+  throw new ConfigError('This is yes or no (true, on and 1, or false, off, 0 and nothing).')
+}
+
 export function parseLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((known) => known === text)
   if (level === undefined) throw new ConfigError(`A log level is one of ${LOG_LEVELS.join(', ')}.`)

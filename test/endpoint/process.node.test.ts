@@ -95,6 +95,7 @@ describe('sotto at a terminal', () => {
     const cases: readonly [string[], Record<string, string>, RegExp][] = [
       [['relay', '--port', '70000'], {}, /--port.*70000.*0 to 65535/s],
       [['relay', '--origin', 'nonsense'], {}, /such as https:/],
+      [['relay'], { SOTTO_PROXIED: 'perhaps' }, /'perhaps' from env 'SOTTO_PROXIED'.*yes or no/],
       [['relay'], { SOTTO_PORT: 'many' }, /'many' from env 'SOTTO_PORT'/],
       [['endpoint', '--lobby-absence', 'long'], {}, /90s, 15m, 24h or 7d/],
       [['endpoint', '--keep-days', '-3'], {}, /from 0 \(for ever\)/],
