@@ -75,12 +75,19 @@ const SYSTEM_ERRORS: Readonly<Record<string, (error: NodeJS.ErrnoException) => s
     `${where(error)} is in use. Stop what uses it, or choose another: a flag sets it, or the environment (SOTTO_PORT, SOTTO_ENDPOINT_PORT, SOTTO_TRUNK_PORT; 0 takes a free port).`,
   EADDRNOTAVAIL: (error) =>
     `${where(error)} can't be listened on: this machine has no such address.`,
+  ENOTFOUND: unknownHost,
+  EAI_AGAIN: unknownHost,
   EACCES: (error) =>
     error.path === undefined
       ? `${where(error)} can't be opened: ports below 1024 need special rights. Choose a higher one.`
       : `${error.path} can't be opened: it belongs to somebody else.`,
   EROFS: (error) => `${error.path} is on a file system that is read-only.`,
   ENOSPC: () => 'The disk is full. Make room and start again.',
+}
+
+function unknownHost(error: NodeJS.ErrnoException): string {
+  const { hostname = 'this name' } = error as { hostname?: string }
+  return `There is no address for ${hostname}. Name one of this machine's own to listen on, such as 127.0.0.1, or 0.0.0.0 for all.`
 }
 
 function where(error: NodeJS.ErrnoException): string {

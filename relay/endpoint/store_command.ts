@@ -69,8 +69,26 @@ export async function runChangeKey(user: string, file: string, dataDir: string):
   ].join('\n')
 }
 
+const READING: Readonly<Record<string, string>> = {
+  ENOENT: 'is not there',
+  ENOTDIR: 'is not there',
+  EISDIR: 'is a directory',
+}
+
+/** The text of a key file. Throws SottoError `bad_key`. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const { code = '', message } = cause as NodeJS.ErrnoException
+    const why = READING[code] ?? `can't be read (${message})`
+    const text = `${file} ${why}. Name the file with the new public key, as the page shows it.`
+    throw new SottoError('bad_key', text, { cause })
+  }
+}
+
 function readPublicKey(file: string): Bytes {
-  const block = readPem(readFileSync(file, 'utf8')).find(({ label }) => label === 'PUBLIC KEY')
+  const block = readPem(read(file)).find(({ label }) => label === 'PUBLIC KEY')
   if (block === undefined)
     throw new SottoError('bad_key', `${file} holds no public key, only something else.`)
   checkSpki(block.der, { least: 2048 })

@@ -22,8 +22,8 @@ const SETTINGS = `
   BEGIN EXCLUSIVE; COMMIT;
 `
 
-function unavailable(cause: unknown): SottoError {
-  const text = 'The profile’s file could not be read or written. Is the disk full or read-only?'
+function unavailable(cause: unknown, directory: string): SottoError {
+  const text = `The profile in ${directory} could not be read or written. Is the disk full or read-only?`
   return new SottoError('unavailable', text, { cause })
 }
 
@@ -51,7 +51,7 @@ function open(directory: string): DatabaseSync {
       const text = `The profile in ${directory} is in use by ${holder(directory)}. End that one first, or take another name.`
       throw new SottoError('unavailable', text, { cause })
     }
-    throw unavailable(cause)
+    throw unavailable(cause, directory)
   }
 }
 
@@ -102,7 +102,7 @@ export function fileStorage(directory: string): Storage {
     try {
       return work()
     } catch (cause) {
-      throw unavailable(cause)
+      throw unavailable(cause, directory)
     }
   }
   const close = () => {

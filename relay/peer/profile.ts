@@ -28,7 +28,7 @@ interface Kept {
  * The profile of `user` in a directory, made there at the first time. `passphrase` is asked for
  * when the key file is encrypted (a person may put their exported one there). Throws SottoError
  * `unavailable` when another process has the profile open, `bad_name` when the directory holds
- * somebody else's.
+ * somebody else's, `bad_key` or `bad_passphrase` when the key file can't be used.
  */
 export async function fileProfile(
   directory: string,
@@ -70,7 +70,13 @@ async function identityIn(directory: string, passphrase: () => Promise<string>):
     writeFileSync(path, await exportIdentityPlainPem(identity), { mode: 0o600, flag: 'wx' })
     return identity
   }
-  const pem = readFileSync(path, 'utf8')
-  if (!pem.includes('ENCRYPTED')) return importIdentityPem(pem)
-  return importIdentityPem(pem, await passphrase())
+  try {
+    const pem = readFileSync(path, 'utf8')
+    if (!pem.includes('ENCRYPTED')) return await importIdentityPem(pem)
+    return await importIdentityPem(pem, await passphrase())
+  } catch (cause) {
+    const { message } = cause as Error
+    const code = cause instanceof SottoError ? cause.code : 'bad_key'
+    throw new SottoError(code, `The key in ${path} can’t be used. ${message}`, { cause })
+  }
 }

@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { type ChatCommand, runChat } from '../../relay/peer/chat.ts'
 import { fromHex } from '../../web/protocol/bytes.ts'
@@ -191,6 +191,15 @@ describe('chat in a terminal', () => {
     late.input.end()
     assert.equal(await late.done, 1)
     assert.include(late.output, 'The lobby can’t be entered. Not sent: 2 of your lines.')
+  })
+
+  it('names the key file that it can’t use', async () => {
+    const path = join(data, 'peers', 'odette', 'identity.pem')
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, 'no key')
+    const odette = new Terminal('odette', data, stand)
+    assert.equal(await odette.done, 1)
+    assert.include(odette.output, `The key in ${path} can’t be used. This is not a PEM file`)
   })
 
   it('refuses a name that can’t be one, in words', async () => {
