@@ -6,6 +6,8 @@ import {
   fsyncSync,
   openSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -97,9 +99,15 @@ function readPrivate(path: string): string | undefined {
   }
 }
 
-/** Written whole and synced before it is used: a key that was told to people must not be lost. */
+/**
+ * Written whole and synced before it has its name: a key that was told to people must not be lost,
+ * and half of one must not stand in the way of the next start.
+ */
 function writePrivate(path: string, pem: string): void {
-  writeFileSync(path, pem, { mode: PRIVATE_MODE, flag: 'wx', flush: true })
+  const part = `${path}.part`
+  rmSync(part, { force: true })
+  writeFileSync(part, pem, { mode: PRIVATE_MODE, flag: 'wx', flush: true })
+  renameSync(part, path)
   const dir = openSync(dirname(path), 'r')
   try {
     fsyncSync(dir)
