@@ -1,6 +1,7 @@
 /** One part of Sotto as a process: starts, says that it listens, ends properly on a signal. */
 import { ConfigError } from './config.ts'
 import type { ProcessLog } from './log.ts'
+import { onNpmGone } from './npm_gone.ts'
 
 export interface Part {
   /** Printed on standard output as one line of JSON once the part is ready. */
@@ -67,6 +68,7 @@ function firstSignal(again: () => void): Promise<string> {
     process.on('SIGTERM', take('SIGTERM'))
     // A parent that is gone can't send a signal any more; its end of the channel is closed then.
     if (process.channel) process.once('disconnect', () => resolve('parent gone'))
+    onNpmGone(() => resolve('npm gone'))
   })
 }
 

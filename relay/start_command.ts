@@ -1,5 +1,6 @@
 /** `sotto start`: everything on one machine, and a link to open. */
 import { DEFAULT_ENDPOINT_PORT, DEFAULT_HOST } from './config.ts'
+import { onNpmGone } from './npm_gone.ts'
 import { type ListeningLine, StartFailed, Supervised } from './supervisor.ts'
 
 export interface StartFlags {
@@ -81,6 +82,9 @@ function stopOnSignal(parts: readonly Supervised[], say: (text: string) => void)
     }
     process.on('SIGINT', () => void stop())
     process.on('SIGTERM', () => void stop())
+    onNpmGone(() => {
+      if (!signalled) void stop()
+    })
   })
 }
 

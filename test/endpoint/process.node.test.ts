@@ -47,8 +47,15 @@ class Command {
   err = ''
   readonly #watchers = new Set<() => void>()
 
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CLI, ...args], {
+  /** `inside`: a shell, say, that is given the command as its arguments. */
+  constructor(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    inside: readonly string[] = [],
+  ) {
+    const node = [process.execPath, '--disable-warning=ExperimentalWarning', CLI, ...args]
+    const [command = '', ...rest] = [...inside, ...node]
+    this.child = spawn(command, rest, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -324,6 +331,17 @@ describe('sotto at a terminal', () => {
     const children = childrenOf(command.child.pid ?? 0)
     command.child.kill('SIGKILL')
     await Promise.all(children.map(gone))
+  })
+
+  it('closes in order when npm is ended, whose shell passes no signal on', async () => {
+    const shell = ['sh', '-c', '"$@"; :', 'sh']
+    const env = { npm_lifecycle_event: 'npx' }
+    const command = new Command(['endpoint', ...free()], env, shell)
+    await command.says(/"listening"/)
+    command.child.kill('SIGTERM')
+    // Not before the endpoint itself has let go of its output.
+    const { err } = await command.done
+    assert.match(err, /"reason":"npm gone".*"event":"stopped"/s)
   })
 })
 
