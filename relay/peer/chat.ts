@@ -8,18 +8,16 @@ import type {
   Notice,
   RoomId,
   RoomView,
-  TimelineItem,
-  Trust,
 } from '../../web/chat/model.ts'
 import type { Profile } from '../../web/chat/profile.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
-import { SottoError } from '../../web/protocol/errors.ts'
 import { normaliseName } from '../../web/protocol/names.ts'
 import { nodePrimitives } from '../node_primitives.ts'
 import { harmless, harmlessLines } from './harmless.ts'
 import { fileProfile } from './profile.ts'
 import { dialTcp } from './tcp.ts'
 import { Terminal } from './terminal.ts'
+import { lineOf, said, TRUST, words } from './wording.ts'
 
 export interface ChatCommand {
   readonly name: string
@@ -376,39 +374,4 @@ function ready({ rooms, connection }: ChatState): boolean {
 
 function takesNow(line: string, state: ChatState): boolean {
   return ready(state) && (state.connection.phase === 'online' || !NEEDS_PEOPLE.test(line))
-}
-
-const TRUST: Record<Trust, string> = {
-  pinned: 'not verified yet',
-  verified: 'verified by you',
-  changed: 'key has changed',
-}
-
-function lineOf(item: TimelineItem): string {
-  const time = new Date(item.at).toTimeString().slice(0, 5)
-  if (item.kind === 'system') return `${time} * ${harmless(item.text)}`
-  return `${time} ${harmless(item.from)}: ${harmlessLines(item.text)}`
-}
-
-function words(connection: ChatState['connection']): string {
-  switch (connection.phase) {
-    case 'connecting':
-      return 'Connecting'
-    case 'handshake':
-      return 'Handshake'
-    case 'admission':
-      return connection.text
-    case 'entering':
-      return 'Entering the lobby'
-    case 'online':
-      return connection.resumed ? 'Connected again, by ticket' : 'Connected'
-    case 'offline':
-      return `Not connected. ${connection.text}`.trim()
-    case 'stopped':
-      return `Stopped. ${connection.text}`
-  }
-}
-
-function said(error: unknown): string {
-  return error instanceof SottoError ? harmless(error.message) : 'Something went wrong.'
 }

@@ -75,18 +75,13 @@ export async function create(door: Door, generation: number): Promise<Entered> {
 }
 
 /** There is no group any more, or none that lets this device in: makes the next one when it may. */
-async function createNext(door: Door, problem = SOMEBODY_ELSE): Promise<Entered> {
+async function createNext(door: Door, problem?: SottoError): Promise<Entered> {
   const { generation } = await door.link.ask({ op: 'rejoin', room: door.info.room })
   if (generation !== null) return create(door, generation)
-  throw problem
+  throw problem ?? new SottoError('unavailable', 'Somebody else is opening the room. Trying again.')
 }
 
 const BROKEN: ReadonlySet<string> = new Set(['decode_error', 'crypto_failed'])
-
-const SOMEBODY_ELSE = new SottoError(
-  'unavailable',
-  'Somebody else is opening the room. Trying again.',
-)
 
 /** Undefined when there is no group to join. */
 async function joinFromOutside(door: Door): Promise<Entered | undefined> {
