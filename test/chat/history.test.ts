@@ -1,4 +1,5 @@
-import { History, SEGMENT, type StoredItem } from '../../web/chat/history.ts'
+import { History, type StoredItem } from '../../web/chat/history.ts'
+import { SEGMENT } from '../../web/chat/segment.ts'
 import { openVault } from '../../web/chat/vault.ts'
 import { MemoryStorage } from '../support/memory_storage.ts'
 import { assert, describe, it } from '../support/suite.ts'

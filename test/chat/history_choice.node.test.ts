@@ -86,8 +86,7 @@ describe('whether a room’s messages are kept', () => {
       assert.deepEqual(await places(bob.chat, 'tea'), [])
       const left = [
         ...(await bob.profile.storage.keys('log/')),
-        ...(await bob.profile.storage.keys('index/')),
-        ...(await bob.profile.storage.keys('words/')),
+        ...(await bob.profile.storage.keys('postings/')),
       ]
       assert.deepEqual(left, [])
       assert.deepEqual(await restarted(stand, bob), [])

@@ -1,8 +1,11 @@
-import { History, SEGMENT, type StoredItem } from '../../web/chat/history.ts'
+import { History, type StoredItem } from '../../web/chat/history.ts'
 import type { RoomId } from '../../web/chat/model.ts'
 import { Passing } from '../../web/chat/passing.ts'
 import { search, snippet } from '../../web/chat/search.ts'
+import { SearchIndex } from '../../web/chat/search_index.ts'
+import { needles } from '../../web/chat/search_postings.ts'
 import { fold, match, parseQuery } from '../../web/chat/search_words.ts'
+import { SEGMENT } from '../../web/chat/segment.ts'
 import { openVault } from '../../web/chat/vault.ts'
 import {
   append,
@@ -130,21 +133,42 @@ describe('searching the history', () => {
     const texts = Array.from({ length: 60 * SEGMENT + 5 }, (_, n) => `common number ${n % 97}`)
     texts[700] = 'a needle in common'
     const { storage } = await room(texts)
-    const read: string[] = []
     const counting = storage.copy()
-    const original = counting.readMany.bind(counting)
-    counting.readMany = (keys: readonly string[]) => {
-      read.push(...keys.filter((key) => key.startsWith('log/')))
-      return original(keys)
-    }
+    const read = readsOf(counting, 'log/')
+    const lots = readsOf(counting, 'postings/')
     const history = await History.open(counting, vault, 'r', texts.length)
     read.length = 0
     assert.deepEqual(await places(history, 'needle'), [700])
     assert.lengthOf(read, 1)
+    assert.lengthOf(lots, 1, 'of the index only where words with its first letter are')
     assert.lengthOf(await places(history, 'common', 50), 50)
-    assert.isAtMost(read.length, 5)
+    assert.lengthOf(read, 1)
     assert.deepEqual(await places(history, 'nowhere'), [])
-    assert.isAtMost(read.length, 5)
+    assert.deepEqual(await places(history, '13 14'), [])
+    assert.lengthOf(read, 1, 'words that never meet are known not to')
+  })
+
+  it('is found in a long history wherever it stands', async () => {
+    const texts = Array.from({ length: 66 * SEGMENT }, () => 'tea')
+    const some = [0, 127, 128, 255, 256, 2 ** 14 - 1, 2 ** 14, 2 ** 14 + 128, 66 * SEGMENT - 1]
+    for (const n of some) texts[n] = 'needle'
+    const { history, storage } = await room(texts)
+    const again = await History.open(storage, vault, 'r', texts.length)
+    for (const one of [history, again])
+      assert.deepEqual(await places(one, 'needle'), some.toReversed())
+    assert.lengthOf(await places(again, 'tea', texts.length), texts.length - some.length)
+  })
+
+  it('may be in every segment that the index knows nothing of, however many they are', async () => {
+    const index = new SearchIndex(new MemoryStorage(), vault, 'r')
+    const end = 600
+    const all = index.candidates(needles(parseQuery('tea')), end, new AbortController().signal)
+    const segments: number[] = []
+    for await (const { segment } of all) segments.push(segment)
+    assert.deepEqual(
+      segments,
+      Array.from({ length: end }, (_, n) => end - 1 - n),
+    )
   })
 
   it('goes on where a page ended, without repeating or leaving out', () =>
@@ -223,34 +247,50 @@ describe('searching the history', () => {
   it('is right without an index, with a damaged one, and has it back after the next message', async () => {
     const texts = Array.from({ length: 5 * SEGMENT }, (_, n) => `word${n % 700} tea`)
     const { storage } = await room(texts)
-    const parts = await storage.keys('index/')
-    const summaries = await storage.keys('words/')
+    const lots = await storage.keys('postings/')
+    const one = lots.filter((key) => key.endsWith(`/${'w'.charCodeAt(0) % 32}`))
     const damage: [string, string[], unknown][] = [
-      ['lost', [...parts, ...summaries], undefined],
-      ['damaged', [...parts, ...summaries], Uint8Array.of(1, 2, 3)],
-      ['without parts', parts, undefined],
-      ['with a damaged part', parts, Uint8Array.of(1, 2, 3)],
-      ['without summaries', summaries, undefined],
-      ['with damaged summaries', summaries, Uint8Array.of(1, 2, 3)],
+      ['lost', lots, undefined],
+      ['damaged', lots, Uint8Array.of(1, 2, 3)],
+      ['with one lot lost', one, undefined],
+      ['with one lot damaged', one, Uint8Array.of(1, 2, 3)],
     ]
-    for (const [name, blocks, value] of damage) {
-      assert.isNotEmpty(blocks)
+    for (const [name, keys, value] of damage) {
+      assert.isNotEmpty(keys)
       const broken = storage.copy()
-      await broken.write(new Map(blocks.map((key) => [key, value])))
+      await broken.write(new Map(keys.map((key) => [key, value])))
       const history = await History.open(broken, vault, 'r', texts.length)
       assert.deepEqual(await places(history, 'word650'), [650], name)
       for (let n = 0; n < 3; n++)
         await append(history, broken, [message(9_000 + n, 'something else')])
       const healed = await History.open(broken, vault, 'r', texts.length + 3)
-      const read: string[] = []
-      const original = broken.readMany.bind(broken)
-      broken.readMany = (keys: readonly string[]) => {
-        read.push(...keys.filter((key) => key.startsWith('log/')))
-        return original(keys)
-      }
+      const read = readsOf(broken, 'log/')
       assert.deepEqual(await places(healed, 'word650'), [650], name)
       assert.lengthOf(read, 1, `${name}: only the segment with the hit is read`)
     }
+  })
+
+  it('takes the place of the index of an earlier version', async () => {
+    const texts = Array.from({ length: 2 * SEGMENT }, (_, n) => `word${n} tea`)
+    const { storage } = await room(texts)
+    const lots = await storage.keys('postings/')
+    const former = ['index/r/000000', 'words/r/000000']
+    await storage.write(
+      new Map([
+        ...lots.map((key) => [key, undefined] as const),
+        ...former.map((key) => [key, Uint8Array.of(1, 2, 3)] as const),
+      ]),
+    )
+    const wiped = storage.copy()
+    await wipe(await History.open(wiped, vault, 'r', texts.length), wiped)
+    assert.deepEqual(await wiped.keys(''), [], 'a wipe leaves nothing of it')
+
+    const history = await History.open(storage, vault, 'r', texts.length)
+    assert.deepEqual(await places(history, 'word65'), [65])
+    await append(history, storage, [message(9_000, 'something else')])
+    assert.deepEqual(await storage.keys('postings/'), lots)
+    assert.deepEqual([...(await storage.keys('index/')), ...(await storage.keys('words/'))], [])
+    assert.deepEqual(await places(history, 'word65'), [65])
   })
 
   it('finds nothing of what was wiped, nor does the store hold a word of it', async () => {
@@ -272,14 +312,23 @@ describe('searching the history', () => {
     const items: StoredItem[] = Array.from({ length: SEGMENT }, (_, n) => message(n, 'marmalade'))
     await append(history, storage, items.slice(0, SEGMENT - 1))
     await append(history, storage, items.slice(SEGMENT - 1))
-    assert.deepEqual(writes, [
-      ['log/r/000000'],
-      ['log/r/000000', 'words/r/000000', 'index/r/000000'],
-    ])
-    const block = (await storage.read('index/r/000000')) as Uint8Array
-    assert.notInclude(new TextDecoder('latin1').decode(block), 'marm')
+    const lots = Array.from({ length: 32 }, (_, lot) => `postings/r/000000/${lot}`)
+    assert.deepEqual(writes, [['log/r/000000'], ['log/r/000000', ...lots]])
+    for (const lot of (await storage.readMany(lots)) as Uint8Array[])
+      assert.notInclude(new TextDecoder('latin1').decode(lot), 'marm')
   })
 })
+
+/** The keys that begin with `prefix` and are read from now on, as they are. */
+function readsOf(storage: MemoryStorage, prefix: string): string[] {
+  const read: string[] = []
+  const original = storage.readMany.bind(storage)
+  storage.readMany = (keys: readonly string[]) => {
+    read.push(...keys.filter((key) => key.startsWith(prefix)))
+    return original(keys)
+  }
+  return read
+}
 
 /** A query that often finds something: words of a text, cut, changed or made up. */
 function someQuery(random: Random, texts: readonly string[]): string {

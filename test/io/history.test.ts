@@ -1,6 +1,7 @@
-import { History, SEGMENT } from '../../web/chat/history.ts'
+import { History } from '../../web/chat/history.ts'
 import { search } from '../../web/chat/search.ts'
 import { match, parseQuery } from '../../web/chat/search_words.ts'
+import { SEGMENT } from '../../web/chat/segment.ts'
 import { openVault } from '../../web/chat/vault.ts'
 import { idbStorage } from '../../web/io/idb_storage.ts'
 import {

@@ -1,5 +1,6 @@
 import { SottoError } from '../protocol/errors.ts'
 import { SearchIndex } from './search_index.ts'
+import { SEGMENT } from './segment.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
@@ -19,8 +20,6 @@ export type StoredItem =
     }
   | { readonly k: 's'; readonly id: string; readonly text: string; readonly at: number }
 
-/** Items of one segment. A new message rewrites the last segment only. */
-export const SEGMENT = 256
 /** Messages that are recognised when they come again. Older repetitions MLS itself refuses. */
 const MOST_KNOWN = 4_096
 /** Segments that are kept open in memory. */

@@ -1,17 +1,19 @@
-import { type History, SEGMENT, type StoredItem } from './history.ts'
+import type { History, StoredItem } from './history.ts'
 import type { RoomId, SearchHit, SearchOptions, SearchPage, SearchPlace } from './model.ts'
 import type { Candidate } from './search_index.ts'
-import { count, everywhere, has, type Needles, needles } from './search_part.ts'
-import { PAGE } from './search_summary.ts'
+import { count, everywhere, has, type Needles, needles } from './search_postings.ts'
 import { match, parseQuery, type Range, type Term } from './search_words.ts'
+import { SEGMENT } from './segment.ts'
 
 /** UTF-16 units of a snippet, and how many of these may stand before the first match. */
 const SNIPPET = 160
 const LEAD = 40
-/** Segments that are read together at most; the first is read alone. */
+/** Hits that are looked for at once unless the caller says otherwise. */
+const PAGE = 25
+/** Segments that are read together at most. */
 const MOST_READ = 32
-/** Once there should be enough hits, so many are read together. */
-const FEW = 8
+/** Hits that a segment is taken to hold of which nothing is known. */
+const UNKNOWN = 8
 
 type Message = Extract<StoredItem, { k: 'm' }>
 
@@ -44,7 +46,9 @@ export async function search(
 ): Promise<SearchPage> {
   const terms = parseQuery(query)
   if (terms.length === 0) return { hits: [], more: undefined }
-  const asked = { terms, needles: needles(terms), limit, signal }
+  // One more than is shown says whether there are more.
+  const share = Math.ceil((limit + 1) / rooms.length)
+  const asked = { terms, needles: needles(terms), share, signal }
   const heads = await Promise.all(
     rooms.map((room) => Stream.begin(room, asked, after?.get(room.room))),
   )
@@ -71,8 +75,8 @@ function newestOf(streams: readonly Stream[]): Stream | undefined {
 interface Asked {
   readonly terms: readonly Term[]
   readonly needles: Needles
-  /** More hits than these are not looked for. */
-  readonly limit: number
+  /** Hits that a room is looked through for at first; then for twice as many each time. */
+  readonly share: number
   readonly signal: AbortSignal
 }
 
@@ -133,39 +137,38 @@ async function* inRoom(room: Searchable, asked: Asked, below: number): AsyncGene
 /** Stored messages before `end` that may meet the query, newest first. */
 async function* stored(
   history: History,
-  { needles, limit, signal }: Asked,
+  { needles, share, signal }: Asked,
   end: number,
 ): AsyncGenerator<readonly [number, Message]> {
   const full = Math.floor(end / SEGMENT)
-  // The newest segment has no part yet, and one that is cut off by `end` is at hand as a rule.
-  let batch: Candidate[] = end % SEGMENT === 0 ? [] : [{ segment: full, places: undefined }]
-  let most = 1
-  let seen = 0
-  let last = full
-  // Nearly every segment that the index names holds a hit.
-  const wanted = () => Math.min(MOST_READ, Math.max(FEW, limit - seen))
+  let batch: Candidate[] = []
+  let wanted = share
+  let due = wanted
   const read = async () => {
     const segments = await history.segments(batch.map(({ segment }) => segment))
     signal.throwIfAborted()
-    const messages = batch.flatMap(({ segment, places = everywhere() }) =>
+    const messages = batch.flatMap(({ segment, places = everywhere(SEGMENT) }) =>
       [...(segments.get(segment) ?? []).entries()]
         .filter(([i]) => has(places, i) && segment * SEGMENT + i < end)
         .flatMap(([i, item]) => (item.k === 'm' ? [[segment * SEGMENT + i, item] as const] : []))
         .toReversed(),
     )
-    seen += batch.length
     batch = []
-    most = Math.min(most * 4, wanted())
     return messages
   }
-  if (batch.length > 0) yield* await read()
+  // The newest segment is not in the index yet, and one that `end` cuts off is at hand as a rule.
+  if (end % SEGMENT > 0) {
+    batch = [{ segment: full, places: undefined }]
+    yield* await read()
+  }
   for await (const candidate of history.index.candidates(needles, full, signal)) {
     batch.push(candidate)
-    // A word that few segments have is seldom there twice.
-    most = Math.max(most, Math.min(last - candidate.segment, wanted()))
-    last = candidate.segment
-    const may = batch.reduce((sum, { places }) => sum + (places ? count(places) : 0), 0)
-    if (batch.length >= most || may >= limit) yield* await read()
+    due -= candidate.places ? count(candidate.places) : UNKNOWN
+    if (batch.length < MOST_READ && due > 0) continue
+    yield* await read()
+    if (due > 0) continue
+    wanted *= 2
+    due = wanted
   }
   yield* await read()
 }

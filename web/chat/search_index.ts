@@ -1,21 +1,31 @@
-import type { Bytes } from '../protocol/bytes.ts'
+import { type Bytes, EMPTY } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
-import { isEmpty, lookUp, makePart, type Needles, type Places } from './search_part.ts'
-import { SearchSummaries } from './search_summary.ts'
+import {
+  everywhere,
+  isEmpty,
+  LOTS,
+  type Needles,
+  narrow,
+  type Places,
+  SPAN,
+  type Words,
+  withWords,
+  wordsOf,
+} from './search_postings.ts'
+import { SEGMENT } from './segment.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
-/**
- * A block takes parts until it has this many bytes. Chromium keeps values of up to 64 KiB in its
- * database and larger ones in files of their own, which are slower to read.
- */
-const BLOCK = 44 * 1024
-/** Blocks that are kept open in memory, per room: of half a million messages. */
-const MOST_OPEN = 256
-/** Blocks that a search reads at first; then four times as many each time. */
-const FIRST_READ = 4
+/** Segments of a span. */
+const SEGMENTS = SPAN / SEGMENT
+/** Spans that a search reads at once. */
+const READ = 8
+/** Lots that are kept open in memory, per room: about 10 KB each. */
+const MOST_OPEN = 512
 /** Segments that are indexed anew at once, after the index was found to lack them. */
 const MEND = 4
+/** Where earlier versions kept an index. It is not read any more. */
+const FORMER = ['index', 'words']
 
 /** A segment that may hold what is searched for, in which messages if that is known. */
 export interface Candidate {
@@ -23,34 +33,38 @@ export interface Candidate {
   readonly places: Places | undefined
 }
 
-/** Parts of consecutive segments, the first of which names the block. */
-type Block = readonly Bytes[]
+/** `covered[n]`: whether the words of segment `n` of the span are in `postings`. */
+interface Lot {
+  readonly covered: readonly boolean[]
+  readonly postings: Bytes
+}
+
+const NOTHING: Lot = { covered: [], postings: EMPTY }
 
 /**
- * What the full segments of a room's history hold, in sealed blocks `index/<room>/<first segment>`.
- * A full segment never changes, and its part is written in the transaction that fills it, so a part
- * is never out of date. A segment without one (its block was lost or damaged) is searched by
- * reading it, and gets its part back with the next write.
+ * Which words are in which messages of a room's full segments, sealed, `postings/<room>/<span>/<lot>`.
+ * What reading costs goes by the bytes, so the words of a span lie in lots: a search reads of each
+ * span the lots of its words alone. A full segment never changes, and its words are written in the
+ * transaction that fills it, so the index is never out of date. A segment that it lacks (a lot was
+ * lost or damaged) is searched by reading it, and gets back into the index with the next write.
  */
 export class SearchIndex {
   readonly #storage: Storage
   readonly #vault: Vault
-  readonly #prefix: string
-  readonly #summaries: SearchSummaries
-  readonly #open = new Map<number, Block>()
-  /** Segments that a search found without a part. */
+  readonly #room: string
+  readonly #open = new Map<string, Lot>()
+  /** Segments that a search found to lack. */
   readonly #missing = new Set<number>()
-  #starts: Promise<readonly number[]> | undefined
+  #formerGone = false
 
   constructor(storage: Storage, vault: Vault, room: string) {
     this.#storage = storage
     this.#vault = vault
-    this.#prefix = `index/${room}/`
-    this.#summaries = new SearchSummaries(storage, vault, room)
+    this.#room = room
   }
 
   /**
-   * Puts the parts of segments that have become full into `changes`, and those of some that a search
+   * Puts the words of segments that have become full into `changes`, and those of some that a search
    * has missed; call the result once they are written.
    */
   async stage(
@@ -59,137 +73,126 @@ export class SearchIndex {
     changes: Map<string, unknown>,
   ): Promise<() => void> {
     if (full.size + this.#missing.size === 0) return () => undefined
-    const starts = [...(await this.#firsts())]
-    const changed = new Map<number, Block>()
-    const mended = [...this.#missing].slice(0, MEND).filter((n) => !full.has(n))
-    const parts = new Map<number, Bytes>()
-    for (const n of mended) parts.set(n, makePart(await read(n)))
-    for (const [n, texts] of full) parts.set(n, makePart(texts))
-    for (const [n, part] of parts) {
-      const start = Math.max(...starts.filter((first) => first <= n), 0)
-      const last = changed.get(start) ?? (await this.#block(start))
-      // Only its summary was lost.
-      if (last[n - start] !== undefined) continue
-      const fits = last.length > 0 && start + last.length === n && size(last) < BLOCK
-      if (fits) changed.set(start, [...last, part])
-      else {
-        changed.set(n, [part])
-        starts.push(n)
-      }
+    const mended = [...this.#missing].slice(0, MEND)
+    const texts = new Map(full)
+    for (const n of mended) texts.set(n, await read(n))
+    const changed = new Map<string, Lot>()
+    for (const [span, some] of Map.groupBy(texts, ([n]) => Math.floor(n / SEGMENTS))) {
+      const keys = Array.from({ length: LOTS }, (_, lot) => this.#key(span, lot))
+      const before = await this.#lots(keys)
+      const fresh = some.map(([n, lines]) => {
+        const within = n % SEGMENTS
+        return { within, words: wordsOf(lines, within * SEGMENT) }
+      })
+      for (const [i, key] of keys.entries())
+        changed.set(
+          key,
+          fresh.reduce(
+            (lot, { within, words }) => withSegment(lot, within, words[i]),
+            before.get(key) ?? NOTHING,
+          ),
+        )
     }
-    const adoptSummaries = await this.#summaries.stage(parts, changes)
-    for (const [n, block] of changed)
-      changes.set(this.#key(n), await this.#vault.seal(this.#key(n), block))
+    for (const [key, lot] of changed) changes.set(key, await this.#vault.seal(key, lot))
+    if (!this.#formerGone) await this.#stageDeletion(FORMER, changes)
     return () => {
-      adoptSummaries()
-      this.#starts = Promise.resolve(ascending(starts))
-      for (const [n, block] of changed) this.#keep(n, block)
+      this.#formerGone = true
+      for (const [key, lot] of changed) this.#keep(key, lot)
       for (const n of mended) this.#missing.delete(n)
     }
   }
 
   /**
-   * Those of the segments [0, end) that may hold what is searched for, newest first. For one word
-   * the summaries say it; for several the parts know whether they meet in one message. A bounded
-   * number of values is read ahead, so a caller who has enough just stops.
+   * Those of the segments [0, end) that may hold what is searched for, newest first. A bounded number
+   * of values is read ahead, so a caller who has enough just stops.
    */
   async *candidates(query: Needles, end: number, signal: AbortSignal): AsyncGenerator<Candidate> {
-    const several = query.length > 1
-    const starts = several ? (await this.#firsts()).toReversed() : []
-    const inBlock = (n: number) => starts.find((first) => first <= n) ?? 0
-    let most = FIRST_READ
-    for await (const { segments, uncovered } of this.#summaries.candidates(query, end, signal)) {
-      for (const segment of uncovered) this.#missing.add(segment)
-      if (!several) for (const segment of segments) yield { segment, places: undefined }
-      const byBlock = several ? [...Map.groupBy(segments, inBlock)] : []
-      for (let i = 0; i < byBlock.length; most *= 4) {
-        const some = byBlock.slice(i, i + most)
-        const blocks = await this.#blocks(some.map(([start]) => start))
-        signal.throwIfAborted()
-        for (const [j, [start, within]] of some.entries())
-          yield* this.#within(start, blocks[j] ?? [], within, query)
-        i += some.length
-      }
+    for (let below = Math.ceil(end / SEGMENTS); below > 0; below -= READ) {
+      const spans = Array.from({ length: Math.min(READ, below) }, (_, i) => below - 1 - i)
+      const lots = await this.#lots(
+        spans.flatMap((span) => query.map(({ lot }) => this.#key(span, lot))),
+      )
+      signal.throwIfAborted()
+      for (const span of spans) yield* this.#within(span, lots, query, end)
     }
   }
 
   *#within(
-    start: number,
-    block: Block,
-    segments: readonly number[],
+    span: number,
+    lots: ReadonlyMap<string, Lot>,
     query: Needles,
+    end: number,
   ): Generator<Candidate> {
-    for (const segment of segments) {
-      const part = block[segment - start]
-      const places = part && lookUp(part, query)
-      if (part === undefined) this.#missing.add(segment)
-      if (places === undefined || !isEmpty(places)) yield { segment, places }
+    const places = everywhere(SPAN)
+    const found = query.map((needle) => {
+      const lot = lots.get(this.#key(span, needle.lot)) ?? NOTHING
+      narrow(places, lot.postings, needle)
+      return lot
+    })
+    for (let n = Math.min(SEGMENTS, end - span * SEGMENTS) - 1; n >= 0; n--) {
+      const segment = span * SEGMENTS + n
+      const here = places.subarray((n * SEGMENT) / 32, ((n + 1) * SEGMENT) / 32)
+      if (!found.every(({ covered }) => covered[n] === true)) {
+        this.#missing.add(segment)
+        yield { segment, places: undefined }
+      } else if (!isEmpty(here)) yield { segment, places: here }
     }
   }
 
   /** Puts the deletion of everything into `changes`; call the result once it is written. */
   async stageWipe(changes: Map<string, unknown>): Promise<() => void> {
-    for (const key of await this.#storage.keys(this.#prefix)) changes.set(key, undefined)
-    const adoptSummaries = await this.#summaries.stageWipe(changes)
+    await this.#stageDeletion(['postings', ...FORMER], changes)
     return () => {
-      adoptSummaries()
-      this.#starts = Promise.resolve([])
       this.#open.clear()
       this.#missing.clear()
     }
   }
 
-  #key(first: number): string {
-    return this.#prefix + first.toString(36).padStart(6, '0')
+  async #stageDeletion(kinds: readonly string[], changes: Map<string, unknown>): Promise<void> {
+    for (const kind of kinds)
+      for (const key of await this.#storage.keys(`${kind}/${this.#room}/`))
+        changes.set(key, undefined)
   }
 
-  /** Where the blocks begin, ascending. */
-  #firsts(): Promise<readonly number[]> {
-    this.#starts ??= this.#storage
-      .keys(this.#prefix)
-      .then((keys) => keys.map((key) => Number.parseInt(key.slice(this.#prefix.length), 36)))
-    this.#starts.catch(() => {
-      this.#starts = undefined
-    })
-    return this.#starts
+  #key(span: number, lot: number): string {
+    return `postings/${this.#room}/${span.toString(36).padStart(6, '0')}/${lot}`
   }
 
-  async #block(first: number): Promise<Block> {
-    return (await this.#blocks([first]))[0] ?? []
+  async #lots(keys: readonly string[]): Promise<ReadonlyMap<string, Lot>> {
+    const found = new Map(keys.map((key) => [key, this.#open.get(key)]))
+    const closed = [...found.keys()].filter((key) => found.get(key) === undefined)
+    const sealed = await this.#storage.readMany(closed)
+    const opened = await Promise.all(closed.map((key, i) => this.#unseal(key, sealed[i])))
+    for (const [i, key] of closed.entries()) {
+      // A lot that was written meanwhile is newer than what was read.
+      const lot = this.#open.get(key) ?? opened[i] ?? NOTHING
+      found.set(key, lot)
+      this.#keep(key, lot)
+    }
+    return found as Map<string, Lot>
   }
 
-  /** Blocks by their first segments; an empty one for what is damaged. */
-  async #blocks(firsts: readonly number[]): Promise<Block[]> {
-    const closed = firsts.filter((first) => !this.#open.has(first))
-    const sealed = await this.#storage.readMany(closed.map((first) => this.#key(first)))
-    const opened = await Promise.all(closed.map((first, i) => this.#unseal(first, sealed[i])))
-    const fresh = new Map(closed.map((first, i) => [first, opened[i] ?? []]))
-    // A block that was written meanwhile is newer than what was read.
-    for (const [first, block] of fresh) if (!this.#open.has(first)) this.#keep(first, block)
-    return firsts.map((first) => this.#open.get(first) ?? fresh.get(first) ?? [])
-  }
-
-  async #unseal(first: number, sealed: unknown): Promise<Block> {
+  /** A lot that is lost or damaged has nothing: then everything may be anywhere. */
+  async #unseal(key: string, sealed: unknown): Promise<Lot> {
+    if (sealed === undefined) return NOTHING
     try {
-      return (await this.#vault.open(this.#key(first), sealed)) as Block
+      return (await this.#vault.open(key, sealed)) as Lot
     } catch (error) {
-      if (error instanceof SottoError && error.code === 'crypto_failed') return []
+      if (error instanceof SottoError && error.code === 'crypto_failed') return NOTHING
       throw error
     }
   }
 
-  #keep(first: number, block: Block): void {
-    this.#open.delete(first)
-    this.#open.set(first, block)
+  #keep(key: string, lot: Lot): void {
+    this.#open.delete(key)
+    this.#open.set(key, lot)
     const [oldest] = this.#open.keys()
     if (this.#open.size > MOST_OPEN && oldest !== undefined) this.#open.delete(oldest)
   }
 }
 
-function size(block: Block): number {
-  return block.reduce((sum, part) => sum + part.length, 0)
-}
-
-function ascending(numbers: Iterable<number>): number[] {
-  return [...new Set(numbers)].sort((a, b) => a - b)
+function withSegment(lot: Lot, n: number, words: Words = new Map()): Lot {
+  if (lot.covered[n] === true) return lot
+  const covered = Array.from({ length: SEGMENTS }, (_, i) => i === n || lot.covered[i] === true)
+  return { covered, postings: withWords(lot.postings, words) }
 }
