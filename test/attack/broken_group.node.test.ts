@@ -1,13 +1,13 @@
 import { nodePrimitives } from '../../relay/node_primitives.ts'
-import { type Bytes, concat, fromHex, u32 } from '../../web/protocol/bytes.ts'
+import { type Bytes, fromHex } from '../../web/protocol/bytes.ts'
 import type { Identity } from '../../web/protocol/identity.ts'
 import { mlsSuite } from '../../web/protocol/mls_provider.ts'
-import { joinExternal, type Pending } from '../../web/protocol/room.ts'
 import { makeDeviceKeys } from '../../web/protocol/room_keys.ts'
 import { type BarePeer, enter, msgId } from '../support/bare_peer.ts'
 import { lobbyOf, type Peer, quickIdentity, Stand, shown } from '../support/peers.ts'
 import { afterEach, assert, before, beforeEach, describe, fails, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
+import { evilJoin, forge } from './members_evil.ts'
 
 const LOCKED_OUT_MS = 300
 
@@ -33,19 +33,15 @@ describe('a person who joins the lobby to break it', () => {
   })
 
   /** Eve's commit by which a leaf of this name comes in. */
-  async function joining(user: string): Promise<{ room: Bytes; commit: Pending }> {
+  async function joining(user: string): Promise<{ room: Bytes; mls: Bytes; groupInfo: Bytes }> {
     const { port, fingerprint } = stand.endpoint
     eve = await enter(port, { user: 'eve', identity, device, fingerprint })
     const room = fromHex(lobbyOf(alice.chat))
-    const { generation, groupInfo } = await eve.ask({ op: 'group_info', room })
+    const { groupInfo } = await eve.ask({ op: 'group_info', room })
     const [host, now, suite] = [fromHex(fingerprint), Date.now(), await mlsSuite()]
     const keys = await makeDeviceKeys({ suite, identity, user, device, hostKeyHash: host, now })
-    const expected = {
-      groupId: concat(room, u32(generation)),
-      policy: { kind: 'open', host },
-    } as const
-    const trust = { now, verify: () => Promise.resolve() }
-    return { room, commit: await joinExternal(keys, groupInfo, expected, trust) }
+    const mls = await evilJoin(keys, groupInfo, await forge(keys, keys.binding.encoded))
+    return { room, mls, groupInfo }
   }
 
   function send(room: Bytes, mls: Bytes, groupInfo: Bytes) {
@@ -67,8 +63,8 @@ describe('a person who joins the lobby to break it', () => {
 
   it('in somebody else’s name, a look-alike’s or one that nobody has yet, is refused', async () => {
     for (const user of ['b0b', 'zoe']) {
-      const { room, commit } = await joining(user)
-      await fails('denied', () => send(room, commit.mls, commit.groupInfo))
+      const { room, mls, groupInfo } = await joining(user)
+      await fails('denied', () => send(room, mls, groupInfo))
       await eve.close()
     }
     await joining('eve')
@@ -77,18 +73,18 @@ describe('a person who joins the lobby to break it', () => {
   })
 
   it('with a GroupInfo that is none keeps a newcomer out for a while, and not for good', async () => {
-    const { room, commit } = await joining('eve')
-    await send(room, commit.mls, nodePrimitives.random(64))
+    const { room, mls } = await joining('eve')
+    await send(room, mls, nodePrimitives.random(64))
     const carol = await stand.peer('carol', { log: () => undefined })
     carol.chat.connect()
     await talk(alice, bob, carol)
   })
 
   it('by a commit that nobody can follow, leaving nothing behind to join by, does not end it', async () => {
-    const { room, commit } = await joining('eve')
-    const mls = commit.mls.slice()
-    mls[mls.length - 5] = (mls[mls.length - 5] ?? 0) ^ 1
-    await send(room, mls, nodePrimitives.random(64))
+    const { room, mls } = await joining('eve')
+    const broken = mls.slice()
+    broken[broken.length - 5] = (broken[broken.length - 5] ?? 0) ^ 1
+    await send(room, broken, nodePrimitives.random(64))
     for (const { chat } of [alice, bob])
       await until(chat, ({ rooms: [lobby] }) => lobby?.phase === 'repairing')
     await talk(alice, bob)
