@@ -37,6 +37,19 @@ describe('pins', () => {
     assert.lengthOf(alarms, 1)
   })
 
+  it('take names that look alike for one person too when they are seen at once', async () => {
+    for (const user of ['alice', 'аlice']) {
+      const trust = await Trust.open(new MemoryStorage(), vault, 'localhost')
+      const alarms = await trust.see([
+        { user: 'alice', fingerprint: key(1) },
+        { user, fingerprint: key(2) },
+      ])
+      assert.deepEqual(alarms[0]?.changed, key(2))
+      assert.deepEqual(trust.person('alice')?.fingerprint, key(1))
+      assert.equal(trust.word(user), 'changed')
+    }
+  })
+
   it('follow a person’s decision', async () => {
     const trust = await Trust.open(new MemoryStorage(), vault, 'localhost')
     await trust.see([{ user: 'alice', fingerprint: key(1) }])

@@ -141,10 +141,12 @@ export class Trust {
   }
 
   #compare(people: readonly { readonly user: string; readonly fingerprint: Bytes }[]) {
-    const pins: PersonPin[] = []
+    const pins = new Map<string, PersonPin>()
     const alarms: PersonPin[] = []
     for (const { user, fingerprint } of people) {
-      const pin = this.person(user)
+      const name = skeleton(user)
+      // Also of what was seen a moment ago, in the same list.
+      const pin = pins.get(name) ?? this.#people.get(name)
       const same = pin !== undefined && equal(pin.fingerprint, fingerprint)
       const known = pin?.changed != null && equal(pin.changed, fingerprint)
       if (same || known) continue
@@ -152,10 +154,10 @@ export class Trust {
         pin === undefined
           ? { user, fingerprint, verified: false, changed: null }
           : { ...pin, changed: fingerprint }
-      pins.push(next)
+      pins.set(name, next)
       if (pin !== undefined) alarms.push(next)
     }
-    return { pins, alarms }
+    return { pins: [...pins.values()], alarms }
   }
 
   /** The person decided that the new key is the right one, or that the old one stays. */
