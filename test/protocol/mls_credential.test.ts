@@ -44,6 +44,26 @@ describe('the binding of a device to a person', () => {
     }
   })
 
+  it('does not hold for a name in any form but its one', async () => {
+    const signatureKey = new Uint8Array(32)
+    const names = [
+      'ann\u200b',
+      ' ann',
+      'an\u202en',
+      'ａnn',
+      'a\u0301nn',
+      'аnn',
+      'ann  b',
+      'you',
+      '',
+    ]
+    for (const user of names) {
+      const claim = { user, device: deviceId(1), hostKeyHash: HOST, signatureKey }
+      const { encoded } = await makeBinding(await person('ann'), claim, NOW)
+      await fails('bad_member', () => verifyBinding(encoded, signatureKey, HOST, NOW))
+    }
+  })
+
   it('allows for clocks that are days apart, and no more than three', async () => {
     const signatureKey = new Uint8Array(32)
     const claim = { user: 'ann', device: deviceId(1), hostKeyHash: HOST, signatureKey }

@@ -112,6 +112,7 @@ CASES = [
     case("no user", "refuse", signed(user="")),
     case("a user in NFD", "refuse", signed(user="zoe\u0308")),
     case("a user of 65 bytes", "refuse", signed(user="x" * 65)),
+    case("a user with an invisible character", "refuse", signed(user="zo\u200bë")),
     case("signed for the handshake", "refuse", encode(GOOD, sign(GOOD, b"sotto1 client auth"))),
     case("signed with a salt of 20 bytes", "refuse", encode(GOOD, sign(GOOD, salt=20))),
     case("signed with no salt", "refuse", encode(GOOD, sign(GOOD, salt=0))),

@@ -18,6 +18,7 @@ import {
 } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { Signer } from './identity.ts'
+import { normaliseName } from './names.ts'
 import { verifySignature } from './spki.ts'
 
 /** MLS_256_XWING_AES256GCM_SHA512_Ed25519. */
@@ -35,6 +36,7 @@ export const BINDING_DAYS = 400
 /** A binding that ends sooner than this is due for renewal, and is added to no room any more. */
 export const RENEW_DAYS = 60
 const CLOCK_SKEW = 3600
+const BAD_NAME = 'A device in the room has a name that is not spelt as names have to be.'
 /**
  * A binding counts from so many seconds before it begins: of two people, each may have a clock that
  * is off by a day and more, and who only has a wrong clock is no stranger.
@@ -43,7 +45,7 @@ export const CLOCKS_APART = 3 * DAY
 
 /** A device of a person, as its binding says. All of it is public among the members. */
 export interface Binding {
-  /** UTF-8, NFC, 1 to 64 bytes. */
+  /** In display form (`normaliseName`), once it is verified. */
   readonly user: string
   /** 16 bytes. */
   readonly device: Bytes
@@ -96,8 +98,8 @@ export async function readBinding(
 }
 
 /**
- * Verifies a binding as every member does before it accepts a leaf: its form, the template of its
- * RSA key, that it is for this endpoint and the leaf's signature key, that it is in force, and the
+ * Verifies a binding as every member does before it accepts a leaf: its form and that of the name,
+ * the template of its RSA key, that it is for this endpoint and the leaf's signature key, that it is in force, and the
  * signature. `now` in milliseconds since 1970. Throws SottoError `bad_member`.
  */
 export async function verifyBinding(
@@ -107,6 +109,7 @@ export async function verifyBinding(
   now: number,
 ): Promise<Binding> {
   const { claim, signature } = parse(identity, signatureKey)
+  checkUser(claim.user)
   if (!equal(claim.hostKeyHash, hostKeyHash))
     throw badMember(`A device of ${claim.user} belongs to another server.`)
   checkValidity(claim, now)
@@ -196,7 +199,6 @@ function parse(identity: Uint8Array, signatureKey: Uint8Array): { claim: Claim; 
     if (reader.u16() !== SUITE_ID) throw new RangeError('another suite')
     const signature = reader.lp16()
     reader.end()
-    checkUser(user)
     if (signatureKey.length !== 32) throw new RangeError('not an Ed25519 key')
     const key = new Uint8Array(signatureKey)
     const claim = { user, device, spki, hostKeyHash, notBefore, notAfter, signatureKey: key }
@@ -206,7 +208,12 @@ function parse(identity: Uint8Array, signatureKey: Uint8Array): { claim: Claim; 
   }
 }
 
+/** Two spellings would pass for two people, or one for another: a name has one form ("Names"). */
 function checkUser(user: string): void {
-  const length = utf8(user).length
-  if (length < 1 || length > 64 || user.normalize('NFC') !== user) throw new RangeError('bad name')
+  try {
+    if (normaliseName(user) === user) return
+  } catch (cause) {
+    throw badMember(BAD_NAME, cause)
+  }
+  throw badMember(BAD_NAME)
 }
