@@ -4,7 +4,7 @@ import { type Bytes, concat, utf8 } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { makeBinding } from '../../web/protocol/mls_credential.ts'
 import { policyExtension } from '../../web/protocol/mls_policy.ts'
-import { change, joinExternal, seal } from '../../web/protocol/room.ts'
+import { change, joinExternal, problemWith, seal } from '../../web/protocol/room.ts'
 import {
   type DeviceKeys,
   decodeKeyPackage,
@@ -256,6 +256,18 @@ describe('a way in from outside (E1)', () => {
     )
   })
 
+  it('is refused for a second spelling of a name: of a device that is in, or under a second key', async () => {
+    const room = await roomWithEve('open')
+    const groupInfo = await evilGroupInfo(room.eve)
+    const twin = await device('bob', 1, { user: 'B0b' })
+    await refusedBy(room, await evilJoin(twin, groupInfo, await forge(twin, twin.binding.encoded)))
+    const other = await device('mallory', 2, { user: 'B0b' })
+    await refusedBy(
+      room,
+      await evilJoin(other, groupInfo, await forge(other, other.binding.encoded)),
+    )
+  })
+
   it('is refused when the server’s GroupInfo is of another room or policy', async () => {
     const room = await roomWithEve('open')
     const keys = await device('mallory')
@@ -453,6 +465,64 @@ describe('a change that no member may make (E1)', () => {
   it('is refused for an own place in the room', async () => {
     const { ann } = await roomWithEve()
     await fails('bad_member', () => change(ann, { remove: [ann.keys.binding] }, TRUST))
+  })
+})
+
+describe('what is refused', () => {
+  /** Who the people’s own judgement was asked about: they are pinned, or an alarm is raised. */
+  function asking() {
+    const asked: string[] = []
+    const verify = async ({ user }: { user: string }) => void asked.push(user)
+    return { asked, trust: { now: NOW, verify } }
+  }
+
+  it('tells nothing of anybody’s key: a commit whose own leaf says another name', async () => {
+    const room = await roomWithEve('open')
+    const { signatureKey } = room.eve.keys.binding
+    for (const user of ['bob', 'zed']) {
+      const claim = { user, device: deviceId(5), hostKeyHash: HOST, signatureKey }
+      const { encoded } = await makeBinding(await person('eve'), claim, NOW)
+      const { asked, trust } = asking()
+      await refusedBy(room, (await commitAs(room.eve, encoded)).mls, 'bad_member', trust)
+      assert.deepEqual(asked, [])
+    }
+  })
+
+  it('tells nothing of anybody’s key: a way in that is not as it should be', async () => {
+    const room = await roomWithEve('open')
+    const keys = await device('zed')
+    const groupInfo = await evilGroupInfo(room.eve)
+    const good = await evilJoin(keys, groupInfo, await forge(keys, keys.binding.encoded))
+    const { asked, trust } = asking()
+    await refusedBy(room, flip(good, -1), 'crypto_failed', trust)
+    const mallory = await device('mallory')
+    const open = () => joinExternal(mallory, flip(groupInfo, -1), expected(OPEN), trust)
+    await fails('crypto_failed', open)
+    assert.deepEqual(asked, [])
+    await joinExternal(mallory, groupInfo, expected(OPEN), trust)
+    assert.sameMembers(asked, ['ann', 'bob', 'eve', 'mallory'])
+  })
+
+  it('tells nothing of anybody’s key: a Welcome that is not as it should be', async () => {
+    const { eve, policy } = await roomWithEve()
+    const keys = await device('bob', 2)
+    const packages = await makeKeyPackages(keys, 1, NOW)
+    const { welcome } = await change(eve, { add: packages.map((p) => adding(keys, p)) }, TRUST)
+    const { asked, trust } = asking()
+    const bad = flip(welcome ?? AAD, -1)
+    await fails('crypto_failed', () => joinWelcome(keys, bad, packages, expected(policy), trust))
+    assert.deepEqual(asked, [])
+  })
+
+  it('tells nothing of anybody’s key: a key package that its device has not signed', async () => {
+    const { ann } = await roomWithEve()
+    const keys = await device('bob', 2)
+    const [pair] = await makeKeyPackages(keys, 1, NOW)
+    const { asked, trust } = asking()
+    const bad = { package: flip(pair?.package ?? AAD, -1) }
+    assert.equal((await problemWith(ann, adding(keys, bad), trust))?.code, 'bad_member')
+    await fails('crypto_failed', () => change(ann, { add: [adding(keys, bad)] }, trust))
+    assert.deepEqual(asked, [])
   })
 })
 

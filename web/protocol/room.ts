@@ -117,6 +117,7 @@ export async function joinExternal(
     )
     await gate.validateCredential(publicPackage.leafNode.credential, keys.binding.signatureKey)
     const roster = readRoster(newState.ratchetTree, without(before, old ? [old] : []), gate)
+    await gate.judge()
     const wrapped = { version: 'mls10', wireformat: 'mls_public_message', publicMessage } as const
     return {
       mls: checkSize(encodeMlsMessage(wrapped) as Bytes),
@@ -164,6 +165,7 @@ export async function change(
       { extraProposals: plan.proposals, ratchetTreeExtension: true, authenticatedData: aad },
     )
     const roster = readRoster(newState.ratchetTree, without(state.roster, plan.removed), gate)
+    await gate.judge()
     return {
       mls: checkSize(encodeMlsMessage(commit) as Bytes),
       state: { ...state, roster, group: groupState(newState) },
@@ -188,9 +190,12 @@ export async function problemWith(
   trust: Trust,
 ): Promise<SottoError | undefined> {
   try {
-    const { keyPackage } = await vet(new Gate(policy, trust, roster), addition, trust.now)
-    if (await verifyKeyPackage(keyPackage, keys.suite.signature)) return undefined
-    return badMember(`The keys of a device of ${addition.user} are not signed by it.`)
+    const gate = new Gate(policy, trust, roster)
+    const { keyPackage } = await vet(gate, addition, trust.now)
+    if (!(await verifyKeyPackage(keyPackage, keys.suite.signature)))
+      return badMember(`The keys of a device of ${addition.user} are not signed by it.`)
+    await gate.judge()
+    return undefined
   } catch (error) {
     if (error instanceof SottoError && error.code !== 'unavailable') return error
     throw error

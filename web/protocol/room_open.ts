@@ -167,7 +167,7 @@ async function openCommit(
   // A removed device can't follow the commit, whose secrets are not for it. That its committer
   // signed it has been verified by then.
   if (doing.removesMe) return { state: leave(state), opened: { kind: 'removed', committer, aad } }
-  return conclude(state, next, doing.removed, gate, (added) => ({ committer, added, aad }))
+  return conclude(state, next, doing.removed, gate, { committer, aad })
 }
 
 async function openExternal(state: RoomState, message: MlsPublicMessage, trust: Trust): Opening {
@@ -199,7 +199,7 @@ async function openExternal(state: RoomState, message: MlsPublicMessage, trust: 
     kind === 'commit' && !isMe ? 'accept' : 'reject'
   const next = await follow(state, message, gate, judge)
   if (isMe) return { state: leave(state), opened: { kind: 'removed', committer: joiner, aad } }
-  return conclude(state, next, removed, gate, (added) => ({ committer: joiner, added, aad }))
+  return conclude(state, next, removed, gate, { committer: joiner, aad })
 }
 
 /** ts-mls's part: signature, proposals, path, key schedule, confirmation tag. */
@@ -216,14 +216,17 @@ async function follow(
   return groupState(done.newState)
 }
 
-/** Our part after ts-mls's: the group that came out, leaf by leaf, and that its rules stand. */
-function conclude(
+/**
+ * Our part after ts-mls's: the group that came out, leaf by leaf, and that its rules stand; last,
+ * what this person knows of those who are new.
+ */
+async function conclude(
   state: RoomState,
   group: RoomState['group'],
   removed: readonly Member[],
   gate: Gate,
-  say: (added: readonly Binding[]) => { committer: Binding; added: readonly Binding[]; aad: Bytes },
-): { state: RoomState; opened: Opened } {
+  by: { readonly committer: Binding; readonly aad: Bytes },
+): Opening {
   const { groupContext, groupActiveState } = group
   if (groupActiveState.kind !== 'active' || Number(groupContext.epoch) !== epoch(state) + 1)
     throw badMember('A change of the room is not of the form that Sotto uses.')
@@ -234,11 +237,12 @@ function conclude(
   const added = roster.filter((member) => !stayed.includes(member)).map(({ binding }) => binding)
   const left = stayed.filter((member) => !roster.includes(member))
   if (left.length > 0) throw badMember('A device is gone from the room that nobody removed.')
+  await gate.judge()
   const next = { ...state, group, roster }
   const gone = removed.map(({ binding }) => binding)
   return {
     state: next,
-    opened: { kind: 'commit', ...say(added), removed: gone, epoch: epoch(next) },
+    opened: { kind: 'commit', ...by, added, removed: gone, epoch: epoch(next) },
   }
 }
 

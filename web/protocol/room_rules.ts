@@ -17,6 +17,7 @@ import type { DeviceRef } from './messages.ts'
 import { type Binding, badMember, Expired, verifyBinding } from './mls_credential.ts'
 import { KEPT_EPOCHS } from './mls_header.ts'
 import { checkAllowed, type Policy } from './mls_policy.ts'
+import { skeleton } from './names.ts'
 import { leafCapabilities } from './room_keys.ts'
 
 /** The conversation's own judgement of a device (its pins). Throws SottoError `bad_member`. */
@@ -41,7 +42,10 @@ const MAX_SKIPPED = 200
 /** Keys of skipped messages that are kept, per sender. */
 const KEPT_SKIPPED = 32
 
-/** Lets leaves into a group, or throws SottoError `bad_member`; remembers whom it let in. */
+/**
+ * Lets leaves into a group, or throws SottoError `bad_member`; remembers whom it let in, for the
+ * people's own judgement in the end.
+ */
 export class Gate implements AuthenticationService {
   readonly #policy: Policy
   readonly #trust: Trust
@@ -74,23 +78,34 @@ export class Gate implements AuthenticationService {
   }
 
   async #vet(identity: Uint8Array, signatureKey: Uint8Array): Promise<Binding> {
-    const { now, verify } = this.#trust
-    const binding = await verifyBinding(identity, signatureKey, this.#policy.host, now)
+    const { host } = this.#policy
+    const binding = await verifyBinding(identity, signatureKey, host, this.#trust.now)
     checkAllowed(this.#policy, binding)
+    return binding
+  }
+
+  /**
+   * Asks about all who were let in, once everything else has been verified: until then anybody may
+   * have said any name. What is refused tells nothing of anybody's key.
+   */
+  async judge(): Promise<void> {
+    for (const binding of this.#vetted.values()) await this.#judge(binding)
+  }
+
+  async #judge(binding: Binding): Promise<void> {
     try {
-      await verify(binding)
+      await this.#trust.verify(binding)
     } catch (cause) {
       if (cause instanceof SottoError) throw cause
       throw badMember(`A device of ${binding.user} could not be verified.`, cause)
     }
-    return binding
   }
 }
 
 /**
  * The members by the tree, after checking all of it: each leaf is one that `before` had at the
- * same place or that the gate let in, each device stands once, and nobody is in under two keys.
- * Throws SottoError `bad_member`.
+ * same place or that the gate let in, each device stands once, and nobody is in under two keys,
+ * however the name is spelt. Throws SottoError `bad_member`.
  */
 export function readRoster(tree: RatchetTree, before: readonly Member[], gate: Gate): Member[] {
   const old = new Map(before.map((member) => [member.leaf, member]))
@@ -171,13 +186,14 @@ export function checkDistinct(roster: readonly Member[]): void {
   const keys = new Map<string, Bytes>()
   for (const { binding } of roster) {
     const { user, fingerprint } = binding
-    const device = deviceName(binding.encoded)
+    const name = skeleton(user)
+    const device = `${name}/${hex(binding.device)}`
     if (devices.has(device)) throw badMember(`A device of ${user} is in the room twice.`)
     devices.add(device)
-    const key = keys.get(user)
+    const key = keys.get(name)
     if (key && !equal(key, fingerprint))
       throw badMember(`Devices with different keys claim to be ${user}'s.`)
-    keys.set(user, fingerprint)
+    keys.set(name, fingerprint)
   }
 }
 

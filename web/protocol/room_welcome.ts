@@ -62,9 +62,11 @@ export async function joinWelcome(
   const state = await guarded(async () => {
     const { secrets, info, leaf } = await openWelcome(keys, decoded, used)
     checkExpected(info, expected)
-    const roster = await vetTree(info, new Gate(expected.policy, trust, []))
+    const gate = new Gate(expected.policy, trust, [])
+    const roster = await vetTree(info, gate)
     await verifyInfo(info, leaf.tree, secrets, keys.suite)
     const group = await startEpoch(keys, info, secrets, leaf)
+    await gate.judge()
     return { keys, policy: expected.policy, roster, group }
   })
   return { state, used }
