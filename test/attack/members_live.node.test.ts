@@ -4,6 +4,7 @@
  */
 import { type Bytes, concat, hex } from '../../web/protocol/bytes.ts'
 import { encodeMessage } from '../../web/protocol/messages.ts'
+import { makeBinding } from '../../web/protocol/mls_credential.ts'
 import { readMlsHeader } from '../../web/protocol/mls_header.ts'
 import { msgId, sealed } from '../support/bare_peer.ts'
 import { EvilMember } from '../support/evil_member.ts'
@@ -11,6 +12,7 @@ import { lobbyOf, messages, type Peer, Stand, shown, texts } from '../support/pe
 import { full, type Random, seeded } from '../support/random.ts'
 import { afterEach, assert, beforeEach, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
+import { commitAs, evilGroupInfo } from './members_evil.ts'
 
 describe('a member of the lobby who is hostile', () => {
   let stand: Stand
@@ -62,6 +64,22 @@ describe('a member of the lobby who is hostile', () => {
       changed[body + random.below(changed.length - body)] = random.below(256)
     return changed
   }
+
+  it('says Bob’s name in a commit of its own: it is refused, and nobody takes Bob’s key for changed (P1)', async () => {
+    const { signatureKey, hostKeyHash } = eve.state.keys.binding
+    const claim = { user: 'bob', device: msgId(), hostKeyHash, signatureKey }
+    const { encoded } = await makeBinding(eve.identity, claim, Date.now())
+    await eve.catchUp()
+    const { mls } = await commitAs(eve.state, encoded)
+    const commit = { groupInfo: await evilGroupInfo(eve.state), added: [], removed: [] }
+    await eve.peer.ask({ op: 'send', room: eve.room, msgId: msgId(), mls, commit })
+    for (const { chat } of [alice, bob]) {
+      await until(chat, ({ rooms }) => rooms[0]?.phase === 'alarm', 'the room stops')
+      const ids = chat.state.notices.map(({ id }) => id)
+      assert.deepEqual(ids, [`member/${room}`])
+      assert.isFalse(chat.state.people.some(({ trust }) => trust === 'changed'))
+    }
+  })
 
   it('sends mutated messages: they are named as unreadable, and the room goes on (P1)', () =>
     seeded(async (random) => {

@@ -27,6 +27,7 @@ interface Where {
 
 export class EvilMember {
   readonly peer: BarePeer
+  readonly identity: Identity
   readonly room: Bytes
   state: RoomState
   /** How far it has read. */
@@ -34,11 +35,13 @@ export class EvilMember {
 
   private constructor(
     peer: BarePeer,
+    identity: Identity,
     room: Bytes,
     state: RoomState,
     at: { readonly seq: number; readonly chain: Bytes },
   ) {
     this.peer = peer
+    this.identity = identity
     this.room = room
     this.state = state
     this.#at = at
@@ -69,7 +72,7 @@ export class EvilMember {
       removed: [],
     }
     const place = await peer.ask({ op: 'send', room, msgId: msgId(), mls: joined.mls, commit })
-    return new EvilMember(peer, room, joined.state, place)
+    return new EvilMember(peer, me, room, joined.state, place)
   }
 
   /** Reads what has come since, commits included: its epoch is the room's again. */

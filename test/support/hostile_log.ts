@@ -145,12 +145,21 @@ export class Device {
   readonly user: string
   readonly room: RoomSync
   readonly notices: Notice[] = []
+  readonly storage: MemoryStorage
+  readonly trust: Trust
   readonly #log: HostileLog
   #looks: (() => void)[] = []
 
-  private constructor(user: string, log: HostileLog, make: (device: Device) => RoomSync) {
+  private constructor(
+    user: string,
+    log: HostileLog,
+    parts: Pick<Device, 'storage' | 'trust'>,
+    make: (device: Device) => RoomSync,
+  ) {
     this.user = user
     this.#log = log
+    this.storage = parts.storage
+    this.trust = parts.trust
     this.room = make(this)
   }
 
@@ -168,13 +177,14 @@ export class Device {
     return new Device(
       user,
       log,
+      { storage, trust },
       (own) =>
         new RoomSync(store, {
           ...{ storage, vault, clock, trust, primitives: nodePrimitives },
           me: { user, device, fingerprint: identity.fingerprint },
           loaded: () => keyring.loaded(HOST),
           keyPackages: () => keyring.packages(),
-          verify: async (binding) => void (await trust.see([binding])),
+          verify: async () => {},
           raise: (notice) => own.notices.push(notice),
           fault: (error) => console.error(user, error),
           changed: () => own.#changed(),

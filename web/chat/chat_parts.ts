@@ -125,6 +125,8 @@ function roomDeps({ profile, primitives }: ChatOptions, parts: RoomParts): RoomD
         if (equal(binding.fingerprint, identity.fingerprint)) return
         throw new OldSelf()
       }
+      // Who is new is pinned when the group that they are in becomes ours.
+      if (trust.person(binding.user) === undefined) return
       for (const pin of await trust.see([binding])) raise(personChanged(pin))
       if (trust.word(binding.user) === 'changed')
         throw new SottoError('bad_member', `The key of ${binding.user} has changed.`)

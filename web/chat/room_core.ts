@@ -106,7 +106,12 @@ export class RoomCore {
     return loaded
   }
 
+  /** Writes a change; who is new in the group that it makes ours is pinned first. */
   async commit(change: Change): Promise<void> {
+    const { loaded, store, deps } = this
+    const next = change.group?.state
+    if (loaded !== undefined && next !== undefined && next.roster !== store.group?.state.roster)
+      await deps.trust.restore(loaded.mls.members(next))
     await this.store.commit(change, this.loaded === undefined ? NO_CODEC : codecOf(this.loaded))
   }
 

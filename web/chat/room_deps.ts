@@ -29,7 +29,10 @@ export interface RoomDeps {
   readonly me: { readonly user: string; readonly device: Bytes; readonly fingerprint: Bytes }
   /** Loads MLS and this device's keys; the same ones every time. */
   loaded(): Promise<Loaded>
-  /** The judgement of a device by our pins: throws SottoError `bad_member` on a changed key. */
+  /**
+   * The judgement of a device by our pins, of which none is made here: raises the alarm and throws
+   * SottoError `bad_member` on a changed key.
+   */
   verify(binding: { readonly user: string; readonly fingerprint: Bytes }): Promise<void>
   /** Key packages of ours that a Welcome may have used, with their storage keys. */
   keyPackages(): Promise<ReadonlyMap<string, KeyPackagePair & { readonly last: boolean }>>

@@ -79,7 +79,7 @@ export class Trust {
     return this.#change(() => ({ endpoint: this.#endpoint, pins: [] }))
   }
 
-  /** Pins people whose keys are known from elsewhere on this device, where there is no pin. */
+  /** Pins people whose keys are known from a room's group, where there is no pin. */
   async restore(
     people: readonly { readonly user: string; readonly fingerprint: Bytes }[],
   ): Promise<void> {
