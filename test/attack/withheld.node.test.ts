@@ -176,6 +176,7 @@ describe('an endpoint that keeps back (E3)', () => {
     await inTime(shown(carol.chat, room, 2))
     assert.deepEqual(readers(), ['alice', 'bob', 'carol'])
     assert.deepEqual((await texts(carol.chat, room)).slice(-1), ['bob: to alice and carol'])
+    assert.isFalse(told(bob, 'withheld'), 'nothing is missing any more')
   })
 
   it('casts: heads tell of what is missing, and it is fetched', async () => {
@@ -233,5 +234,6 @@ describe('an endpoint that keeps back (E3)', () => {
     bob.chat.connect()
     assert.deepEqual(await shown(alice.chat, room, 2), ['bob: one', 'bob: into the void'])
     assert.deepEqual(await shown(bob.chat, room, 2), ['bob: one', 'bob: into the void'])
+    await until(bob.chat, () => !told(bob, 'unconfirmed'), 'bob is told no longer')
   })
 })

@@ -186,6 +186,10 @@ export class Device {
           keyPackages: () => keyring.packages(),
           verify: async () => {},
           raise: (notice) => own.notices.push(notice),
+          dismiss: (id) => {
+            const rest = own.notices.filter((notice) => notice.id !== id)
+            own.notices.splice(0, own.notices.length, ...rest)
+          },
           fault: (error) => console.error(user, error),
           changed: () => own.#changed(),
         }),

@@ -71,7 +71,8 @@ export async function openParts(
   const log = (error: unknown) => options.log?.(error)
   const keyring = new Keyring(profile, clock)
   const people = new People(primitives, trust, profile.user)
-  const room = { trust, keyring, clock, raise, changed, log }
+  const dismiss = (id: string) => notices.dismiss(id)
+  const room = { trust, keyring, clock, raise, dismiss, changed, log }
   const rooms = await Rooms.open(roomDeps(options, room))
   if (news) raise(trouble(news, 'store'))
   await life.recall()
@@ -108,15 +109,16 @@ interface RoomParts {
   readonly keyring: Keyring
   readonly clock: Clock
   raise(notice: Notice): void
+  dismiss(id: string): void
   changed(): void
   log(error: unknown): void
 }
 
 function roomDeps({ profile, primitives }: ChatOptions, parts: RoomParts): RoomDeps {
-  const { trust, keyring, clock, raise, changed, log } = parts
+  const { trust, keyring, clock, raise, dismiss, changed, log } = parts
   const { user, device, identity, storage, vault } = profile
   return {
-    ...{ storage, vault, primitives, clock, trust, raise, changed },
+    ...{ storage, vault, primitives, clock, trust, raise, dismiss, changed },
     me: { user, device, fingerprint: identity.fingerprint },
     loaded: () => keyring.loaded(hostKey(trust)),
     keyPackages: () => keyring.packages(),

@@ -37,6 +37,8 @@ export interface RoomDeps {
   /** Key packages of ours that a Welcome may have used, with their storage keys. */
   keyPackages(): Promise<ReadonlyMap<string, KeyPackagePair & { readonly last: boolean }>>
   raise(notice: Notice): void
+  /** What the notice with this id says is no longer so. */
+  dismiss(id: string): void
   /** A fault on this side: for the person and for whoever debugs it. */
   fault(error: unknown): void
   /** Something on the screen is not what it was. */

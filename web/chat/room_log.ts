@@ -4,9 +4,9 @@ import { breathe } from './clock.ts'
 import { PATIENCE_MS, PAUSE_MS, type RoomCore } from './room_core.ts'
 import type { Link, Loaded } from './room_deps.ts'
 import type { Then } from './room_loop.ts'
-import { withheldNotice } from './room_notices.ts'
+import { unconfirmedNotice, withheldNotice } from './room_notices.ts'
 import { inDoubt, LogReader, MOST_UNREADABLE, ownItem, UNREADABLE } from './room_read.ts'
-import type { Alarm } from './room_store.ts'
+import type { Alarm, Change } from './room_store.ts'
 
 /** Entries that are read and written together, at most. */
 const BATCH = 64
@@ -72,12 +72,20 @@ export class RoomLog {
     if (stop?.kind === 'repair') await core.repair(stop.cause, change)
     else await core.commit(change)
     if (stop === undefined) core.unreadable = reader.unreadable
+    this.#reassure(change)
     if (stop?.kind === 'alarm') await core.alarm(stop.alarm)
     else await this.checkAcknowledged()
     // Not before everything was tried: what opens later would be lost by joining anew.
     if (core.caughtUp && core.unreadable >= MOST_UNREADABLE) await core.repair(UNREADABLE)
     if (core.merge.ready(core.seq)) await breathe(core.deps.clock)
     return true
+  }
+
+  /** What came late was not kept back, and nobody need be told of it any longer. */
+  #reassure({ removed }: Change): void {
+    const { caughtUp, deps, store } = this.#core
+    if (removed?.length) deps.dismiss(unconfirmedNotice(store.meta, store.id).id)
+    if (caughtUp) deps.dismiss(withheldNotice(store.meta, store.id).id)
   }
 
   /** Raises the alarm when the log has passed the place of a message of ours, without it. */

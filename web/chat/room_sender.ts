@@ -112,10 +112,17 @@ export class RoomSender {
     this.#core.loop.later(PATIENCE_MS)
   }
 
-  #answered(n: number): void {
+  #over(n: number): void {
     this.#inFlight.delete(n)
     this.#owedSince = undefined
     if (this.#inFlight.size > 0) this.#owe()
+  }
+
+  /** Taken or refused: that it was not answered is no longer so. */
+  #answered(n: number): void {
+    const { deps, store } = this.#core
+    this.#over(n)
+    deps.dismiss(unconfirmedNotice(store.meta, store.id).id)
   }
 
   /** Tells the person once when the endpoint has not answered for long. */
@@ -145,7 +152,7 @@ export class RoomSender {
       }
     } catch (error) {
       if (!isRefusal(error)) {
-        this.#answered(entry.n)
+        this.#over(entry.n)
         throw error
       }
       return async () => {
