@@ -143,6 +143,7 @@ export class ChatSession {
 
   async #sync(connection: Connection): Promise<void> {
     const { people, rooms, trust, keyring, clock, set } = this.#needs
+    await keyring.renew()
     const reply = await connection.ask({ op: 'sync' })
     const held: Event[] = []
     this.#held = held

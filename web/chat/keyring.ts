@@ -51,6 +51,12 @@ export class Keyring {
     return this.#loaded
   }
 
+  /** A page may stay open for longer than its keys are good: each session looks at them again. */
+  async renew(): Promise<void> {
+    const loaded = await this.#loaded?.catch(() => undefined)
+    if (loaded?.mls.renewalDue(loaded.keys, this.#clock.now())) this.#loaded = undefined
+  }
+
   /** The endpoint has another key by the person's decision: keys are made anew for it. */
   forget(): void {
     this.#loaded = undefined
@@ -135,6 +141,8 @@ export class Keyring {
   async #restock(link: Link, host: Bytes, stock: number, hasLast: boolean): Promise<void> {
     const { storage } = this.#profile
     const now = this.#clock.now()
+    // New keys make the packages that are there useless.
+    await this.loaded(host)
     const { whole, damaged } = await this.#packages()
     const published = await storage.read(PUBLISHED)
     // What a clock that was ahead has made may not be good yet.

@@ -93,10 +93,10 @@ export class RoomCore {
     return this.gone || this.left || Boolean(this.store.meta.over)
   }
 
-  /** MLS, this device's keys, and the stored group decoded with them. */
+  /** MLS, this device's keys, and the group decoded with them. */
   async load(): Promise<Loaded> {
-    if (this.loaded !== undefined) return this.loaded
     const loaded = await this.deps.loaded()
+    if (loaded === this.loaded) return loaded
     const { mls, keys } = loaded
     const own = keys.binding.signatureKey
     const whole = await this.store.decodeGroup(own, (bytes) => mls.decodeRoom(keys, bytes))

@@ -27,7 +27,7 @@ export interface RoomDeps {
   readonly clock: Clock
   readonly trust: Trust
   readonly me: { readonly user: string; readonly device: Bytes; readonly fingerprint: Bytes }
-  /** Loads MLS and this device's keys; the same ones every time. */
+  /** Loads MLS and this device's keys; the same ones until a session begins in which they are due. */
   loaded(): Promise<Loaded>
   /**
    * The judgement of a device by our pins, of which none is made here: raises the alarm and throws

@@ -211,10 +211,11 @@ export class RoomStore {
     return Math.max(0, this.#meta.received - this.#read)
   }
 
-  /** Makes the stored bytes a group state. False when they are of no use: the room needs repair. */
+  /** Makes the stored bytes a group state, unless it is one already. False when they are of no use: the room needs repair. */
   async decodeGroup(keys: Bytes, decode: (bytes: Bytes) => Promise<RoomState>): Promise<boolean> {
     const encoded = this.#encoded
-    if (encoded === null) return true
+    const held = this.#group?.state.keys.binding.signatureKey
+    if (encoded === null) return held === undefined || equal(held, keys)
     try {
       if (!equal(encoded.keys, keys)) return false
       this.#group = { generation: encoded.generation, state: await decode(encoded.state) }
