@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { SottoError } from '../../web/protocol/errors.ts'
+import { enter } from '../support/bare_peer.ts'
 import { JumpingClock } from '../support/jumping_clock.ts'
-import { inLobby, lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
+import { inLobby, lobbyOf, type Peer, quickIdentity, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
@@ -35,6 +36,29 @@ describe('a device whose store fails for a moment', () => {
     clock.sleep(5_000)
     await shown(bob.chat, lobby, 1)
     await until(alice.chat, ({ rooms }) => rooms[0]?.phase === 'ready' && rooms[0].text === '')
+  })
+
+  it('misses nobody who came meanwhile', async () => {
+    const { storage } = alice.profile
+    const failed = new Promise<void>((resolve) => {
+      storage.onWrite = (changes) => {
+        if (!changes.has('pins/localhost')) return
+        storage.onWrite = undefined
+        resolve()
+        throw new SottoError('unavailable', 'The disk is full.')
+      }
+    })
+    const { port, fingerprint } = stand.endpoint
+    const dave = await enter(port, { user: 'dave', identity: await quickIdentity(), fingerprint })
+    await failed
+    const people = () => alice.chat.state.people.map(({ user }) => user)
+    assert.notInclude(people(), 'dave')
+    // He is told of once, and waited for until the store is well again.
+    await until(alice.chat, () => {
+      clock.sleep(5_000)
+      return people().includes('dave')
+    })
+    await dave.close()
   })
 
   it('at its first start comes in by itself after it, with nobody else saying a word', async () => {

@@ -16,6 +16,8 @@ import type { Trust } from './trust.ts'
 
 /** The times at messages are off by so much at least when the person is told. */
 const CLOCKS_APART_MS = 600_000
+/** After a failure of the store, what could not be taken in is tried again. */
+const AGAIN_MS = 5_000
 
 export interface Passwords {
   readonly serverPassword?: string
@@ -48,6 +50,8 @@ export class ChatSession {
   #clocksTold = false
   /** What the endpoint says while its answer to `sync` is taken in: news about what stands there. */
   #held: Event[] | undefined
+  /** Everything that was said so far in this session has been taken in. */
+  #heard: Promise<void> = Promise.resolve()
   /** While the endpoint waits for passwords: what it waits for, and who waits here. */
   #admission: { readonly op: 'register' | 'login'; done(): void } | undefined
 
@@ -71,6 +75,7 @@ export class ChatSession {
   async run(connection: Connection): Promise<void> {
     const { people, rooms, log, raise } = this.#needs
     this.#connection = connection
+    this.#heard = Promise.resolve()
     try {
       await this.#admit(connection)
       await this.#sync(connection)
@@ -160,15 +165,26 @@ export class ChatSession {
     void keyring.restock(this.#linkOver(connection), hostKey(trust), reply.stock, reply.lastResort)
   }
 
-  /** Takes what the endpoint says unasked. */
+  /** Takes what the endpoint says unasked, one thing after the other. */
   event(event: Event): void {
-    if (this.#held !== undefined) {
-      this.#held.push(event)
-      return
-    }
-    this.#take(event).catch((error) => {
-      if (!isClosed(error)) this.#needs.log(error)
-    })
+    const connection = this.#connection
+    if (this.#held !== undefined) this.#held.push(event)
+    else if (connection !== undefined)
+      this.#heard = this.#heard.then(() => this.#hear(event, connection))
+  }
+
+  /** What the store has failed for is tried again: it is said once, and would be missed for good. */
+  async #hear(event: Event, connection: Connection): Promise<void> {
+    const { clock, log } = this.#needs
+    while (this.#connection === connection)
+      try {
+        return await this.#take(event)
+      } catch (error) {
+        if (isClosed(error)) return
+        log(error)
+        if (!(error instanceof SottoError && error.code === 'unavailable')) return
+        await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve))
+      }
   }
 
   async #take(event: Event): Promise<void> {
@@ -185,7 +201,8 @@ export class ChatSession {
       case 'reconcile':
         return rooms.get(hex(event.room))?.reconcile(event.add, event.remove)
       case 'stock':
-        return keyring.restock(this.#linkOver(this.connection), hostKey(trust), event.stock, true)
+        void keyring.restock(this.#linkOver(this.connection), hostKey(trust), event.stock, true)
+        return
       case 'notice':
         return raise(trouble(event.text, `endpoint-${event.code}`))
       case 'cast_secret':
