@@ -139,13 +139,13 @@ export class Chat extends EventTarget implements ChatModel {
     if (text.length < 1 || text.length > MAX_TEXT)
       throw new SottoError('refused', 'A message has between 1 and 16,384 characters.')
     await this.ready
-    const target = this.#room(room)
+    const target = this.#writable(room)
     if (target.over) throw new SottoError('refused', 'This conversation is over.')
     return target.send(text)
   }
 
-  retry(room: RoomId, id: MessageId): Promise<void> {
-    return this.#room(room).retry(id)
+  async retry(room: RoomId, id: MessageId): Promise<void> {
+    await this.#writable(room).retry(id)
   }
 
   discard(room: RoomId, id: MessageId): Promise<void> {
@@ -262,6 +262,13 @@ export class Chat extends EventTarget implements ChatModel {
   #online(): Connection {
     if (this.#parts === undefined) throw new SottoError('unavailable', 'Nothing is loaded yet.')
     return this.#parts.session.connection
+  }
+
+  /** Throws SottoError `refused` when nothing can leave this device any more. */
+  #writable(room: RoomId) {
+    if (this.#life.over)
+      throw new SottoError('refused', 'This device was removed: nothing can be sent from it.')
+    return this.#room(room)
   }
 
   #room(room: RoomId) {
