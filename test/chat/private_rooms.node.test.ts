@@ -1,3 +1,4 @@
+import { SottoError } from '../../web/protocol/errors.ts'
 import { messages, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
@@ -123,6 +124,93 @@ describe('a private conversation', () => {
     })
     await b.chat.discard(room, id)
     await until(b.chat, () => view()?.length === 2)
+  })
+
+  it('that is over is taken off a device with all that was kept of it, in one write, for good', async () => {
+    const [a, b] = (await stand.join('kai', 'lea')) as [Peer, Peer]
+    const room = await a.chat.openPrivate('lea')
+    await a.chat.send(room, 'a word to find')
+    await shown(b.chat, room, 1)
+    await b.chat.send(room, 'an answer')
+    await shown(a.chat, room, 2)
+    const early = await b.chat.remove(room).catch((error: Error) => error.message)
+    assert.equal(early, 'This conversation is not over.')
+    for (const { chat } of [a, b]) chat.setDraft(room, 'half a sentence')
+    await a.chat.leave(room)
+    const view = ({ chat }: Peer) => chat.state.rooms.find((one) => one.room === room)
+    await until(b.chat, () => view(b)?.phase === 'gone' && view(b)?.length === 3)
+    await until(a.chat, () => view(a)?.length === 3)
+    const kept = (peer: Peer) => peer.profile.storage.keys('')
+    for (const peer of [a, b]) {
+      await peer.chat.disconnect()
+      const { storage } = peer.profile
+      const before = (await kept(peer)).filter((key) => key.includes(room))
+      const writes: ReadonlyMap<string, unknown>[] = []
+      storage.onWrite = (changes) => writes.push(changes)
+      await peer.chat.remove(room)
+      assert.isUndefined(view(peer))
+      assert.lengthOf(writes, 1)
+      assert.includeMembers([...(writes[0]?.keys() ?? [])], [...before, 'drafts'])
+      assert.isEmpty((await kept(peer)).filter((key) => key.includes(room) || key === 'drafts'))
+      assert.equal(peer.chat.draft(room), '')
+      assert.isEmpty((await peer.chat.search('word')).hits)
+    }
+    // The endpoint still counts lea among its members: she is told of it, and nothing comes of that.
+    for (const peer of [a, b]) {
+      peer.chat.connect()
+      await until(peer.chat, ({ connection }) => connection.phase === 'online')
+      stand.crash(peer)
+      peer.chat.connect()
+      await until(peer.chat, ({ connection }) => connection.phase === 'online')
+      assert.isUndefined(view(peer))
+    }
+    const next = await b.chat.openPrivate('kai')
+    assert.notEqual(next, room)
+    await b.chat.send(next, 'from the beginning')
+    assert.deepEqual(await shown(a.chat, next, 1), ['lea: from the beginning'])
+    for (const peer of [a, b])
+      assert.isEmpty((await kept(peer)).filter((key) => key.includes(room)))
+  })
+
+  it('is there or gone as a whole when the device dies while it is removed', async () => {
+    const [a, b] = (await stand.join('mia', 'ned')) as [Peer, Peer]
+    const room = await a.chat.openPrivate('ned')
+    await a.chat.send(room, 'hello')
+    await shown(b.chat, room, 1)
+    await a.chat.leave(room)
+    const view = () => b.chat.state.rooms.find((one) => one.room === room)
+    await until(b.chat, () => view()?.length === 2)
+    await b.chat.disconnect()
+    for (const written of [false, true]) {
+      const died = b.profile.storage.dieAt(0, written)
+      void b.chat.remove(room)
+      await died
+      stand.crash(b)
+      await b.chat.ready
+      assert.equal(view()?.length, written ? undefined : 2)
+    }
+  })
+
+  it('stays in the list when the device can’t delete it, and goes the next time', async () => {
+    const [a, b] = (await stand.join('ola', 'pim')) as [Peer, Peer]
+    const room = await a.chat.openPrivate('pim')
+    await a.chat.send(room, 'hello')
+    await shown(b.chat, room, 1)
+    await a.chat.leave(room)
+    const view = () => b.chat.state.rooms.find((one) => one.room === room)
+    await until(b.chat, () => view()?.length === 2)
+    b.chat.setDraft(room, 'half a sentence')
+    await b.chat.disconnect()
+    b.profile.storage.onWrite = () => {
+      throw new SottoError('unavailable', 'This device has no room left.')
+    }
+    const failure = await b.chat.remove(room).catch((error: Error) => error.message)
+    assert.equal(failure, 'This device has no room left.')
+    assert.equal(view()?.length, 2)
+    assert.equal(b.chat.draft(room), 'half a sentence')
+    b.profile.storage.onWrite = undefined
+    await b.chat.remove(room)
+    assert.isUndefined(view())
   })
 
   it('is entered again by a device that lost its keys of it', async () => {

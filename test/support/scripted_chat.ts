@@ -202,6 +202,13 @@ export class ScriptedChat extends EventTarget implements ChatModel {
     this.over(id)
   }
 
+  async remove(id: RoomId): Promise<void> {
+    this.#ask('remove conversation')
+    this.clear(id)
+    this.drafts.delete(id)
+    this.set({ rooms: this.state.rooms.filter((one) => one.room !== id) })
+  }
+
   /** One of the two has ended a private conversation. */
   over(id: RoomId): void {
     this.setRoom(id, { phase: 'gone', text: 'This conversation is over: it can only be read.' })

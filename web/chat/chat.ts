@@ -171,6 +171,12 @@ export class Chat extends EventTarget implements ChatModel {
     rooms.get(room)?.end()
   }
 
+  async remove(room: RoomId): Promise<void> {
+    const { rooms, drafts } = await this.#opened()
+    await drafts.forget(room, (changes) => rooms.remove(room, changes))
+    this.#changed()
+  }
+
   markRead(room: RoomId): void {
     this.#parts?.rooms
       .get(room)

@@ -44,10 +44,34 @@ export class Drafts {
     this.#write()
   }
 
+  /**
+   * Forgets a room's draft in the transaction that `write` makes of the changes it is given. What is
+   * typed elsewhere meanwhile is written after it.
+   */
+  async forget(
+    room: RoomId,
+    write: (changes: Map<string, unknown>) => Promise<void>,
+  ): Promise<void> {
+    while (this.#busy) await this.settled()
+    const work = this.#sealed([...this.#texts].filter(([of]) => of !== room))
+      .then((value) => write(new Map([[KEY, value]])))
+      .then(() => void this.#texts.delete(room))
+    this.#sealing = work
+      .catch(() => undefined)
+      .finally(() => {
+        this.#sealing = undefined
+        this.#write()
+      })
+    await work
+  }
+
   /** Resolves when everything typed so far has been written, or could not be. */
   async settled(): Promise<void> {
-    while (this.#sealing !== undefined || this.#writing.size > 0)
-      await Promise.all([this.#sealing, ...this.#writing])
+    while (this.#busy) await Promise.all([this.#sealing, ...this.#writing])
+  }
+
+  get #busy(): boolean {
+    return this.#sealing !== undefined || this.#writing.size > 0
   }
 
   #write(): void {
@@ -61,8 +85,7 @@ export class Drafts {
   /** One after the other, so that the store gets them in the order in which they were typed. */
   async #seal(): Promise<void> {
     this.#again = false
-    const texts = [...this.#texts]
-    const value = texts.length === 0 ? undefined : await this.#vault.seal(KEY, texts)
+    const value = await this.#sealed([...this.#texts])
     const writing = this.#storage
       .write(new Map([[KEY, value]]))
       // A full disk has its own notice as soon as something is to be sent.
@@ -72,5 +95,9 @@ export class Drafts {
         this.#write()
       })
     this.#writing.add(writing)
+  }
+
+  async #sealed(texts: readonly [string, string][]): Promise<unknown> {
+    return texts.length === 0 ? undefined : this.#vault.seal(KEY, texts)
   }
 }

@@ -230,6 +230,11 @@ export interface ChatModel extends EventTarget {
   /** Opens (or makes) the private room with a person. Rejects with SottoError for people. */
   openPrivate(user: string): Promise<RoomId>
   leave(room: RoomId): Promise<void>
+  /**
+   * Takes a conversation that is over off this device, with its messages and all else that is kept
+   * of it. Rejects while it is not over.
+   */
+  remove(room: RoomId): Promise<void>
   markRead(room: RoomId): void
   /** What was typed into a room and not sent; it outlives the page. */
   draft(room: RoomId): string

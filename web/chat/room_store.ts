@@ -163,8 +163,7 @@ export class RoomStore {
     id: string,
     fallback: Pick<Meta, 'kind' | 'peer'>,
   ): Promise<RoomStore> {
-    const keys = [`room/${id}`, `group/${id}`, `pending/${id}`, `read/${id}`]
-    const [meta, group, pending, read] = await storage.readMany(keys)
+    const [meta, group, pending, read] = await storage.readMany(keysOf(id))
     const unseal = async (key: string, sealed: unknown): Promise<unknown> =>
       sealed === undefined ? null : vault.open(`${key}/${id}`, sealed)
     // Without knowing how far it has read, a group state is of no use: the room begins anew.
@@ -298,10 +297,24 @@ export class RoomStore {
     this.#read = read
   }
 
+  /** Deletes all of it, in one write with `changes`. Nothing may be written to it afterwards. */
+  async remove(changes: Map<string, unknown>): Promise<void> {
+    await this.history.stageWipe(changes)
+    for (const prefix of [`chain/${this.id}/`, `outbox/${this.id}/`])
+      for (const key of await this.#storage.keys(prefix)) changes.set(key, undefined)
+    for (const key of keysOf(this.id)) changes.set(key, undefined)
+    await this.#storage.write(changes)
+  }
+
   async #put(changes: Map<string, unknown>, name: string, value: unknown): Promise<void> {
     const key = `${name}/${this.id}`
     changes.set(key, value === null ? undefined : await this.#vault.seal(key, value))
   }
+}
+
+/** Where a room's values lie that are one each. */
+function keysOf(id: string): string[] {
+  return [`room/${id}`, `group/${id}`, `pending/${id}`, `read/${id}`]
 }
 
 function newMeta(fallback: Pick<Meta, 'kind' | 'peer'>): Meta {

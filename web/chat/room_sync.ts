@@ -247,6 +247,12 @@ export class RoomSync {
     return this.#core.loop.locally(() => this.#core.store.wipe())
   }
 
+  /** Deletes the room from this device, in one write with `changes`: it is not used afterwards. */
+  remove(changes: Map<string, unknown>): Promise<void> {
+    this.offline()
+    return this.#core.loop.locally(() => this.#core.store.remove(changes))
+  }
+
   /** The person has decided about a changed key, or to go on after an alarm. */
   calm(): Promise<void> {
     return this.#core.loop.locally(async () => {

@@ -1,4 +1,5 @@
 import { hex } from '../protocol/bytes.ts'
+import { SottoError } from '../protocol/errors.ts'
 import type { RoomInfo } from '../protocol/messages.ts'
 import { skeleton } from '../protocol/names.ts'
 import type { RoomId, RoomView } from './model.ts'
@@ -65,7 +66,8 @@ export class Rooms {
     // It was over before this device came: nothing in it is for us.
     if (info.kind === 'private' && others.length === 0 && !this.#opening.has(id)) return
     const room = await this.#open(id, { kind: info.kind, peer: others[0]?.user ?? '' })
-    if (!current()) return
+    // It may have been removed meanwhile.
+    if (!current() || this.#rooms.get(id) !== room) return
     if (room.linkedTo(link)) room.inform(info)
     else room.online(link, info)
     this.#deps.changed()
@@ -74,6 +76,24 @@ export class Rooms {
   /** What the endpoint no longer counts among ours is over. */
   keep(mine: ReadonlySet<string>): void {
     for (const [id, room] of this.#rooms) if (!mine.has(id)) room.end()
+  }
+
+  /**
+   * Takes a room that is over off this device, in one write with `changes`. Throws SottoError
+   * `refused` while it is not over.
+   */
+  async remove(id: string, changes: Map<string, unknown>): Promise<void> {
+    const room = this.#rooms.get(id)
+    if (!room?.over) throw new SottoError('refused', 'This conversation is not over.')
+    // What comes for it from now on finds nothing.
+    this.#rooms.delete(id)
+    try {
+      await room.remove(changes)
+      this.#opening.delete(id)
+    } catch (error) {
+      this.#rooms.set(id, room)
+      throw error
+    }
   }
 
   /** The endpoint has stopped this room, and says why. */
