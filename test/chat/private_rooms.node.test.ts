@@ -213,6 +213,17 @@ describe('a private conversation', () => {
     assert.isUndefined(view())
   })
 
+  it('that is over stands behind those that are not, whatever was said in them', async () => {
+    const [a] = (await stand.join('quin', 'rae', 'sol')) as [Peer]
+    const old = await a.chat.openPrivate('rae')
+    await a.chat.send(old, 'said last')
+    await shown(a.chat, old, 1)
+    await a.chat.leave(old)
+    const next = await a.chat.openPrivate('rae')
+    const order = a.chat.state.rooms.map(({ room }) => room).slice(1)
+    assert.deepEqual(order, [next, old])
+  })
+
   it('is entered again by a device that lost its keys of it', async () => {
     const [a, b] = (await stand.join('cora', 'dan')) as [Peer, Peer]
     const room = await a.chat.openPrivate('dan')

@@ -15,7 +15,7 @@ export type MessageId = string & { readonly brand: 'MessageId' }
 export interface ChatState {
   readonly me: Me
   readonly connection: ConnectionState
-  /** The lobby first, then private rooms, latest activity first. */
+  /** The lobby first, then private rooms, latest activity first, those that are over last. */
   readonly rooms: readonly RoomView[]
   /** Everyone the endpoint told of, oneself included; online first, then by name. */
   readonly people: readonly PersonView[]

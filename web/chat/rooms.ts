@@ -44,13 +44,14 @@ export class Rooms {
     return found?.id as RoomId | undefined
   }
 
-  /** The lobby first, then the one with the latest message. */
+  /** The lobby first, then the one with the latest message, and those that are over last. */
   views(): RoomView[] {
     return [...this.#rooms.values()]
       .map((room) => room.view())
       .sort(
         (a, b) =>
           Number(b.kind === 'lobby') - Number(a.kind === 'lobby') ||
+          Number(a.phase === 'gone') - Number(b.phase === 'gone') ||
           b.lastActivity - a.lastActivity ||
           byName.compare(a.title, b.title),
       )

@@ -12,6 +12,7 @@ import {
   OpenPrivateEvent,
   PanelEvent,
   type PanelName,
+  RemoveRoomEvent,
   SeenEvent,
   SelectRoomEvent,
   SendEvent,
@@ -64,6 +65,7 @@ export class ChatDesk extends SottoElement {
       what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id),
     )
     on<EndConversationEvent>(EndConversationEvent.type, ({ room }) => this.#model?.leave(room))
+    on<RemoveRoomEvent>(RemoveRoomEvent.type, ({ room }) => this.#removeRoom(room))
     on<ConnectionEvent>(ConnectionEvent.type, ({ what }) => this.#connection(what))
     on<ShowMessageEvent>(ShowMessageEvent.type, (event) => this.#showMessage(event))
     on<HistoryEvent>(HistoryEvent.type, ({ room, what }) =>
@@ -173,6 +175,13 @@ export class ChatDesk extends SottoElement {
     this.querySelector('chat-screen')?.show(hit)
   }
 
+  async #removeRoom(room: RoomId): Promise<void> {
+    await this.#model?.remove(room)
+    this.#drafts.delete(room)
+    this.selected = undefined
+    this.#showList()
+  }
+
   #connection(what: ConnectionEvent['what']): unknown {
     // What was put aside is still undecided, and without a decision there is no connection.
     this.aside = new Set()
@@ -228,26 +237,32 @@ export class ChatDesk extends SottoElement {
     if (model === undefined) return
     this.problem = ''
     const here = this.#room(model.state)
-    const from = here?.room
     const known = model.state.people.find((person) => person.user === user)?.room
     if (known !== undefined) {
+      if (here) this.#takeAlong(here, user, known)
       this.#select(known)
       return text === '' ? undefined : this.#send(known, text)
     }
     // The screen changes at once: what is typed from now on is meant for this person alone.
     const opening = opened(model, user)
     this.opening = opening
-    // What was typed when the last one was ended may still be said.
-    if (here?.phase === 'gone' && here.title === user)
-      this.#setDraft(opening.view.room, this.#draft(here.room))
+    if (here) this.#takeAlong(here, user, opening.view.room)
     this.#select(opening.view.room)
     try {
       if (text !== '') void this.#attempt(() => this.#send(opening.view.room, text))
       this.#goOn(opening, await opening.room)
     } catch (error) {
-      this.#goBack(opening, from, text)
+      this.#goBack(opening, here, text)
       throw error
     }
+  }
+
+  /** What was typed when the last conversation was ended may still be said in the next. */
+  #takeAlong({ room, phase, title }: RoomView, user: string, next: RoomId): void {
+    const typed = this.#draft(room)
+    if (phase !== 'gone' || title !== user || typed === '' || this.#draft(next) !== '') return
+    this.#setDraft(next, typed)
+    this.#setDraft(room, '')
   }
 
   /** The conversation is there: the screen goes on with it, and with what has been typed. */
@@ -258,11 +273,12 @@ export class ChatDesk extends SottoElement {
   }
 
   /** There is no such conversation. What was meant for one person never stands open to others. */
-  #goBack({ user, view: { room } }: Opening, from: RoomId | undefined, text: string): void {
+  #goBack({ user, view: { room } }: Opening, from: RoomView | undefined, text: string): void {
     const typed = text || this.#drafts.get(room)
     if (this.opening?.view.room === room) this.opening = undefined
-    if (this.selected === room) this.selected = from
-    if (from !== undefined && typed) this.#setDraft(from, `/pm ${user} ${typed}`)
+    if (this.selected === room) this.selected = from?.room
+    if (from !== undefined && typed)
+      this.#setDraft(from.room, from.phase === 'gone' ? typed : `/pm ${user} ${typed}`)
   }
 
   #focusBox(): void {

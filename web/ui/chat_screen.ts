@@ -1,4 +1,4 @@
-import type { ChatModel, ChatState, RoomView, SearchHit } from '../chat/model.ts'
+import type { ChatModel, ChatState, RoomId, RoomView, SearchHit } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { ConnectionEvent, PanelEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
@@ -7,6 +7,7 @@ import { invitation } from './invitation.ts'
 import type { MessageForm } from './message_form.ts'
 import type { MessageList } from './message_list.ts'
 import './chat_header.ts'
+import './ended_room.ts'
 import './message_form.ts'
 import './message_list.ts'
 import './notice_list.ts'
@@ -73,7 +74,11 @@ export class ChatScreen extends SottoElement {
         <notice-list .notices=${state.notices.filter(({ id, blocking }) => !blocking || this.aside.has(id))}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
         <p class="trouble problem" role="alert">${this.problem}</p>
-        <message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>
+        ${
+          room?.phase === 'gone' && !isOver(state.connection)
+            ? html`<ended-room .room=${room} .next=${successor(room, state)}></ended-room>`
+            : html`<message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>`
+        }
       </section>
     </main>`
   }
@@ -130,6 +135,12 @@ export class ChatScreen extends SottoElement {
     event.preventDefault()
     this.form?.focusBox()
   }
+}
+
+/** The conversation with the same person that has been begun since this one was ended. */
+function successor({ title }: RoomView, { rooms }: ChatState): RoomId | undefined {
+  const live = rooms.filter(({ kind, phase }) => kind === 'private' && phase !== 'gone')
+  return live.find((room) => room.title === title)?.room
 }
 
 /** Nothing that is written from now on could ever leave. */

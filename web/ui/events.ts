@@ -180,6 +180,16 @@ export class EndConversationEvent extends Ask {
   }
 }
 
+/** A conversation that is over is to go from the list, and from this device. */
+export class RemoveRoomEvent extends Ask {
+  static readonly type = 'sotto-remove-room'
+  readonly room: RoomId
+  constructor(room: RoomId) {
+    super(RemoveRoomEvent.type)
+    this.room = room
+  }
+}
+
 export class ConnectionEvent extends Ask {
   static readonly type = 'sotto-connection'
   readonly what: 'leave' | 'reconnect'
@@ -259,6 +269,7 @@ declare global {
     'sotto-failed-message': FailedMessageEvent
     'sotto-seen': SeenEvent
     'sotto-end-conversation': EndConversationEvent
+    'sotto-remove-room': RemoveRoomEvent
     'sotto-connection': ConnectionEvent
     'sotto-panel': PanelEvent
     'sotto-notice': NoticeEvent

@@ -35,7 +35,6 @@ export class MessageForm extends SottoElement {
     const left = MOST - this.draft.length
     const to = this.room.kind === 'lobby' ? 'everyone in the Lobby' : this.room.title
     const closed = this.over || this.room.phase === 'gone' || this.room.phase === 'alarm'
-    if (this.room.phase === 'gone' && !this.over) return this.#renderAgain(this.room.title)
     return html`
       ${this.hint.length > 0 ? this.#renderHint() : nothing}
       <form @submit=${this.#onSubmit}>
@@ -57,10 +56,6 @@ export class MessageForm extends SottoElement {
 
   protected override updated(changed: Map<PropertyKey, unknown>): void {
     if (changed.has('draft') || changed.has('room')) this.#grow()
-  }
-
-  #renderAgain(user: string): Html {
-    return html`<button class="button again" type="button" @click=${() => this.dispatchEvent(new OpenPrivateEvent(user))}>Write to ${user} again</button>`
   }
 
   #renderHint(): Html {
