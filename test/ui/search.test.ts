@@ -68,6 +68,22 @@ describe('finding somebody among many', () => {
     await type(find, '')
     assert.equal(said(), '')
   })
+
+  it('ends with the box it was typed into: everyone who is left is shown', async () => {
+    const { chat } = await inTheChat(new ScriptedChat('alice', many))
+    await type(one<HTMLInputElement>('people-list .find'), 'person 7')
+    const everyone = chat.state.people
+    const entries = (): number => document.querySelectorAll('people-list li').length
+    assert.equal(entries(), 1)
+    chat.set({ people: everyone.slice(0, 5) })
+    await drawn()
+    assert.isNull(document.querySelector('people-list .find'))
+    assert.equal(entries(), 5)
+    chat.set({ people: everyone })
+    await drawn()
+    assert.equal(one<HTMLInputElement>('people-list .find').value, '')
+    assert.equal(entries(), 21)
+  })
 })
 
 describe('what a device keeps', () => {

@@ -27,6 +27,11 @@ export class PeopleList extends SottoElement {
   @property invitation = ''
   @state private wanted = ''
 
+  protected override willUpdate(): void {
+    // Without its box a name that was looked for would hide people unseen.
+    if (this.people.length <= MANY) this.wanted = ''
+  }
+
   override render(): Html {
     const wanted = this.wanted.trim().toLowerCase()
     const found = this.people.filter(({ user }) => user.toLowerCase().includes(wanted))
