@@ -139,7 +139,7 @@ describe('the identity panel', () => {
     const tab = await elsewhere.open(stack.pageUrl)
     /** Is told that erin is somebody else's name, and has but to type another. */
     async function comesInAs(name: string, file: string): Promise<void> {
-      await tab.says('The server did not accept you as erin')
+      await tab.says('The server did not accept you as erin with this key.')
       await tab.says('The key was read.')
       await tab.start(name)
       await tab.online()

@@ -194,6 +194,8 @@ export class Keeper {
     // It has accepted this device before: then the name is ours.
     if (trust.endpoint !== undefined)
       return `The server did not accept this device as ${profile.user} any more. Another device of yours has removed it, or whoever runs the server has closed the name.`
+    if (profile.backedUp)
+      return `The server did not accept you as ${profile.user} with this key. The name may belong to another key: use the name that yours belongs to, or take another name.`
     return `The server did not accept you as ${profile.user}. The name may belong to another key: take another name, or import the key file that it belongs to.`
   }
 }
