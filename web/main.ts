@@ -91,11 +91,7 @@ async function hostName(relay: URL): Promise<string> {
 }
 
 /** A person who came in, from the claim on their profile to goodbye. */
-async function open(
-  claim: Claim,
-  profile: BrowserProfile,
-  { news = '', made = false } = {},
-): Promise<Entered> {
+async function open(claim: Claim, profile: BrowserProfile, news = ''): Promise<Entered> {
   const { pin, relay } = link()
   const [{ Chat }, { webPrimitives }, host, identities] = await Promise.all([
     code.chat(),
@@ -125,6 +121,8 @@ async function open(
     await chat.disconnect()
     letGo()
   }
+  const key: KeyFile = { fingerprint: hex(profile.identity.fingerprint) }
+  read.set(key, profile.identity)
   const lost = Promise.withResolvers<void>()
   claim.onTakeover = () => {
     // Another page reads the store from now on: first of all, nothing more is written to it.
@@ -140,7 +138,7 @@ async function open(
   return {
     model: chat,
     lock: profile.lock,
-    made,
+    key,
     lost: lost.promise,
     async leave() {
       await leave()
@@ -173,7 +171,7 @@ async function open(
 async function enter(claim: Claim, passphrase?: string): Promise<Entered | Locked> {
   try {
     const found = await profileIn(claim, { passphrase })
-    if ('profile' in found) return await open(claim, found.profile, found)
+    if ('profile' in found) return await open(claim, found.profile, found.news)
     claim.release()
     return { profile: claim.profile, user: found.locked, cancel: forgetClaim }
   } catch (error) {
@@ -227,7 +225,7 @@ async function bringBack(id: string, identity: Identity): Promise<Entered | unde
     const { state } = await loadProfile(idbStorage(id))
     if (state === 'incomplete') {
       const found = await profileIn(claim, { identity })
-      if ('profile' in found) return await open(claim, found.profile, found)
+      if ('profile' in found) return await open(claim, found.profile, found.news)
     }
   } catch (error) {
     claim.release()
@@ -239,7 +237,7 @@ async function bringBack(id: string, identity: Identity): Promise<Entered | unde
   return undefined
 }
 
-/** Keys that were read from files and wait for a name. */
+/** Keys that may wait for a name: those read from files, and those that somebody came in with. */
 const read = new WeakMap<KeyFile, Identity>()
 
 const door: Door = {
@@ -327,7 +325,7 @@ async function make(
     await rememberProfile({ id: claim.profile, user, madeAt: Date.now() })
     if (given !== undefined) await forgetWiped(user)
     progress('open')
-    return await open(claim, profile, { made: given === undefined })
+    return await open(claim, profile)
   } catch (error) {
     claim.release()
     forgetClaim()

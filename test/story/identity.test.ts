@@ -154,6 +154,10 @@ describe('the identity panel', () => {
       await tab.page.getByRole('textbox', { name: 'Whose key is it?' }).fill('erin')
       await tab.press('Use this key')
       await comesInAs('dora', dora)
+      // Nothing is left of the name by which nobody ever came in.
+      const next = await elsewhere.open(stack.pageUrl)
+      await next.says('dora is open in another tab')
+      assert.notInclude(await next.page.locator('body').innerText(), 'erin')
     } finally {
       await elsewhere.close()
     }

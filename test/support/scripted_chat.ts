@@ -359,7 +359,9 @@ export class ScriptedDoor implements Door {
     progress('key')
     this.asked.push(`start ${name}${key ? ` with ${key.fingerprint}` : ''}`)
     if (this.failure) throw this.failure
-    return this.#entered(key === undefined)
+    // Whose key came from a file has it in a file.
+    if (key) this.chat.set({ me: { ...this.chat.state.me, backedUp: true } })
+    return this.#entered(key)
   }
 
   async enter(profile: string, takeOver: boolean, passphrase?: string): Promise<Entered | Locked> {
@@ -383,7 +385,7 @@ export class ScriptedDoor implements Door {
     return { profile, user, cancel: () => void this.asked.push('cancel') }
   }
 
-  #entered(made = false): Entered {
+  #entered(key: KeyFile = { fingerprint: this.chat.state.me.fingerprint }): Entered {
     const { chat, asked } = this
     const keeper: IdentityKeeper = {
       persistent: true,
@@ -403,7 +405,7 @@ export class ScriptedDoor implements Door {
     return {
       model: chat,
       keeper,
-      made,
+      key,
       lock: {
         get isSet() {
           return door.passphrase !== undefined

@@ -188,15 +188,17 @@ export class ChatApp extends SottoElement {
 
   /** Who was never in any conversation has nothing here: back to the first screen. */
   async #turnAway(why: string): Promise<void> {
-    const { entered, key } = this
+    const { entered } = this
     if (entered === undefined) return
-    const { user, backedUp } = entered.model.state.me
+    const { me, endpoint } = entered.model.state
     this.#forget()
-    this.name = user
-    this.key = key
+    this.name = me.user
+    // One that is in no file nobody knows yet: the next name gets another.
+    if (me.backedUp) this.key = entered.key
     this.problem = why
     await entered.leave()
-    if (entered.made && !backedUp) await entered.keeper.destroy()
+    // Whom an endpoint has taken before stays, whatever this one says.
+    if (!endpoint?.fingerprint) await entered.keeper.destroy()
     await this.#listProfiles()
   }
 

@@ -46,7 +46,7 @@ export interface ProfileView {
   readonly state: 'free' | 'held' | 'wiped'
 }
 
-/** A key that has been read and is not stored yet. */
+/** A key that somebody new may have: one that has been read from a file, as a rule. */
 export interface KeyFile {
   /** Hex, 64 digits. */
   readonly fingerprint: string
@@ -60,8 +60,8 @@ export type Making = (typeof MAKING)[number]
 export interface Entered {
   readonly model: ChatModel
   readonly keeper: IdentityKeeper
-  /** The key was made just now, and exists nowhere else: nobody knows it yet. */
-  readonly made?: boolean
+  /** Their own, to be somebody else with. */
+  readonly key: KeyFile
   /** The passphrase over everything that is stored here, where there can be one. */
   readonly lock?: Pick<AppLock, 'isSet' | 'set' | 'change' | 'remove'>
   /** Settles when another tab has taken the person over: this one may no longer write. */
