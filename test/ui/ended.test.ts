@@ -40,6 +40,38 @@ describe('a private conversation that is ended', () => {
     assert.isNotNull(button('End conversation'))
   })
 
+  it('can be skipped to, and says what stays of it', async () => {
+    const { chat } = await withBob()
+    chat.over(room)
+    await until(() => document.querySelector('ended-room button'))
+    const skip = one<HTMLAnchorElement>('.skip')
+    assert.isNotNull(document.querySelector(skip.hash))
+    skip.focus()
+    await sendKeys({ press: 'Enter' })
+    assert.isTrue(document.activeElement === one('[role=log]'))
+    one('.claim').click()
+    await drawn()
+    assert.include(
+      one('#readers').innerText,
+      'What was kept stays here, encrypted, until you wipe it.',
+    )
+    assert.throws(() => button('Stop keeping'))
+    button('Wipe what is kept…')
+  })
+
+  it('has the keyboard in its messages when it is opened', async () => {
+    const { chat } = await withBob()
+    one('room-list li button').click()
+    await drawn()
+    chat.over(room)
+    await drawn()
+    one('room-list li:nth-child(2) button').focus()
+    one('room-list li:nth-child(2) button').click()
+    await until(() => document.querySelector('ended-room button'))
+    await drawn()
+    assert.isTrue(document.activeElement === one('[role=log]'))
+  })
+
   it('by the other one keeps what is being typed, which presses no button, for the next one', async () => {
     const { chat } = await withBob()
     one('textarea').focus()

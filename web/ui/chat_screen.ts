@@ -4,7 +4,6 @@ import { ConnectionEvent, PanelEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { searchIcon, sign, warningIcon } from './icons.ts'
 import { invitation } from './invitation.ts'
-import type { MessageForm } from './message_form.ts'
 import type { MessageList } from './message_list.ts'
 import './chat_header.ts'
 import './ended_room.ts'
@@ -31,8 +30,9 @@ export class ChatScreen extends SottoElement {
   /** That the key is nowhere else was put aside, as long as this page lasts. */
   @state private told = false
 
-  private get form(): MessageForm | null {
-    return this.querySelector('message-form')
+  /** Where one writes, if anything can be written. */
+  private get box(): HTMLElement | null {
+    return this.querySelector('message-form textarea:enabled')
   }
 
   private get list(): MessageList | null {
@@ -60,7 +60,7 @@ export class ChatScreen extends SottoElement {
     const elsewhere = state.rooms.reduce((sum, one) => sum + (one === room ? 0 : one.unread), 0)
     return html`<main class="frame ${this.showsList ? 'lists' : 'talks'}">
       <h1 class="unseen">Sotto</h1>
-      <a class="skip" href="#message" @click=${this.#skip}>Skip to the conversation</a>
+      <a class="skip" href="#conversation" @click=${this.#skip}>Skip to the conversation</a>
       <section class="overview" aria-label="Conversations and people">
         <div class="brand"><span class="wordmark" aria-hidden="true">sotto</span>${sign()}
           <button class="button quiet" type="button" aria-label="Search" title="Search" aria-haspopup="dialog" @click=${() => this.dispatchEvent(new PanelEvent('search'))}>${searchIcon()}</button>
@@ -69,7 +69,7 @@ export class ChatScreen extends SottoElement {
         <people-list .people=${state.people} .invitation=${invitation(state.endpoint)} .connected=${state.connection.phase === 'online'}></people-list>
         ${state.me.backedUp || this.told ? nothing : this.#renderBackup()}
       </section>
-      <section class="talk" aria-label="Conversation">
+      <section class="talk" id="conversation" aria-label="Conversation">
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
         <notice-list .notices=${state.notices.filter(({ id, blocking }) => !blocking || this.aside.has(id))}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
@@ -83,10 +83,19 @@ export class ChatScreen extends SottoElement {
     </main>`
   }
 
-  /** Puts the keyboard where one writes, except on a phone, where that would raise its keys. */
+  /**
+   * Puts the keyboard where one writes. On a phone, where that would raise its keys, and where nothing
+   * can be written, it is in the messages.
+   */
   focusBox(): void {
-    if (!matchMedia('(pointer: coarse)').matches)
-      void this.form?.updateComplete.then(() => this.form?.focusBox())
+    const { list } = this
+    const form = this.querySelector('message-form')
+    void Promise.all([list?.updateComplete, form?.updateComplete]).then(() => {
+      const phone = matchMedia('(pointer: coarse)').matches
+      const log = this.querySelector<HTMLElement>('[role=log]')
+      if (this.box && !phone) this.box.focus()
+      else log?.focus({ preventScroll: true })
+    })
   }
 
   /** The person wrote something: the newest line is what they look at. */
@@ -133,7 +142,8 @@ export class ChatScreen extends SottoElement {
 
   #skip(event: Event): void {
     event.preventDefault()
-    this.form?.focusBox()
+    const rest = this.querySelector<HTMLElement>('[role=log], .nothing button')
+    ;(this.box ?? rest)?.focus()
   }
 }
 

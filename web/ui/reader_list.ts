@@ -9,6 +9,7 @@ import { grouped, hue, initial, plural } from './words.ts'
 const KEPT = 'New messages are kept here, encrypted, until you wipe them.'
 const NOT_KEPT =
   'New messages are not kept: they are gone when this page is closed. What was kept before stays until you wipe it.'
+const OVER = 'What was kept stays here, encrypted, until you wipe it.'
 
 const LEAVING = ['pointerdown', 'keydown'] as const
 
@@ -81,15 +82,15 @@ export class ReaderList extends SottoElement {
     </button>`
   }
 
-  #renderHistory({ room, keepsHistory }: RoomView): Html {
+  #renderHistory({ room, keepsHistory, phase }: RoomView): Html {
     const ask = (what: HistoryEvent['what']) => () => {
       this.wiping = false
       this.dispatchEvent(new HistoryEvent(room, what))
     }
     return html`<h3>On this device</h3>
-      <p class="soft small">${keepsHistory ? KEPT : NOT_KEPT}</p>
+      <p class="soft small">${phase === 'gone' ? OVER : keepsHistory ? KEPT : NOT_KEPT}</p>
       <div class="history">
-        <button class="button" type="button" @click=${ask(keepsHistory ? 'forget' : 'keep')}>${keepsHistory ? 'Stop keeping' : 'Keep from now on'}</button>
+        ${phase === 'gone' ? nothing : html`<button class="button" type="button" @click=${ask(keepsHistory ? 'forget' : 'keep')}>${keepsHistory ? 'Stop keeping' : 'Keep from now on'}</button>`}
         <button class="button ${this.wiping ? 'danger' : ''}" type="button"
           @click=${this.wiping ? ask('wipe') : this.#askWipe}>${this.wiping ? 'Really wipe' : 'Wipe what is kept…'}</button>
       </div>`
