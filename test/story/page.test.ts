@@ -188,12 +188,24 @@ describe('a phone', () => {
       await fits(tab)
       await tab.people.getByText('mia', { exact: true }).tap()
       await tab.says('Only mia and you can read this')
+      // The button that was tapped is gone: without raising the phone's keys, the messages are next.
+      assert.isTrue(await tab.log.evaluate((log) => log === document.activeElement))
+      await tab.page.locator('.claim').tap()
+      await tab.says('Who can read this')
+      await fits(tab)
+      await tab.page.locator('.claim').tap()
       await tab.say('privately from a phone')
       await tab.sent('privately from a phone')
       await fits(tab)
       await tab.openPanel('Identity')
       await tab.says('You are using it now')
       await fits(tab)
+      await tab.closePanel()
+      await tab.openPanel('Handshake')
+      await tab.says('Full handshake')
+      await fits(tab)
+      await tab.closePanel()
+      await tab.openPanel('Identity')
       // Back, as the phone has it: out of the panel, out of the conversation, over a reload too.
       const address = tab.page.url()
       await tab.page.goBack()
@@ -219,12 +231,14 @@ describe('a phone', () => {
       for (const animation of document.getAnimations()) animation.finish()
       const found: string[] = []
       if (document.documentElement.scrollWidth > width) found.push('the page is too wide')
-      for (const button of document.querySelectorAll('button')) {
+      const touched = 'button, summary, label:has(> [type=checkbox])'
+      for (const button of document.querySelectorAll(touched)) {
         const box = button.getBoundingClientRect()
         if (box.width === 0 || !button.checkVisibility()) continue
         const name = button.getAttribute('aria-label') ?? button.textContent
         if (box.right > width + 1 || box.left < -1) found.push(`${name} is outside`)
-        if (box.height < 24 || box.width < 24) found.push(`${name} is too small`)
+        if (Math.round(box.height) < 44 || Math.round(box.width) < 44)
+          found.push(`${name} is too small`)
       }
       return found
     }, PHONE)
