@@ -142,7 +142,7 @@ const STAGES: Record<string, () => Promise<Count>> = {
   chromium: () => counting('web-test-runner', ['--config', 'test/web-test-runner.config.mjs']),
   firefox: () => {
     if (!existsSync('/usr/bin/firefox-esr') && !existsSync('/usr/bin/firefox')) {
-      print('The protocol suite was not run in Firefox: there is none.\n')
+      print('Nothing was run in Firefox: there is none.\n')
       return Promise.resolve({ passed: 0, failed: 0 })
     }
     return counting('web-test-runner', ['--config', 'test/web-test-runner.config.mjs'], {

@@ -3,6 +3,7 @@ import { esbuildPlugin } from '@web/dev-server-esbuild'
 import { chromeLauncher } from '@web/test-runner'
 import { chromium, chromiumFlags } from './support/browsers.ts'
 import { firefoxLauncher } from './support/firefox_launcher.ts'
+import { strictDocument } from './support/strict_document.ts'
 
 /** The suites that run in browsers: all that need no Node. `SOTTO_BROWSER=firefox` changes engine. */
 const firefox = process.env.SOTTO_BROWSER === 'firefox'
@@ -10,7 +11,7 @@ const firefox = process.env.SOTTO_BROWSER === 'firefox'
 export default {
   rootDir: fileURLToPath(new URL('..', import.meta.url)),
   files: firefox
-    ? ['test/protocol/**/*.test.ts', '!**/*.node.test.ts']
+    ? ['test/protocol/**/*.test.ts', 'test/ui/hostile_text.test.ts', '!**/*.node.test.ts']
     : ['test/{protocol,ui,io}/**/*.test.ts', '!**/*.node.test.ts'],
   nodeResolve: true,
   // One at a time: a tab in the background gets no frames, and so does not scroll or draw.
@@ -25,6 +26,7 @@ export default {
       ? firefoxLauncher()
       : chromeLauncher({ launchOptions: { executablePath: chromium(), args: chromiumFlags } }),
   ],
+  middleware: [strictDocument],
   plugins: [
     esbuildPlugin({
       ts: true,

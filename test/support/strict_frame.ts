@@ -2,10 +2,6 @@
  * A document with the policy of the product (THREATS W2), for tests of the page's elements: it
  * runs one module, and counts what the policy had to stop.
  */
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; base-uri 'none'; " +
-  "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-
 export interface StrictFrame {
   readonly document: Document
   readonly window: Window & typeof globalThis
@@ -19,8 +15,7 @@ export async function strictFrame(module: string): Promise<StrictFrame> {
   const frame = document.createElement('iframe')
   frame.width = '1280'
   frame.height = '800'
-  frame.srcdoc = `<!doctype html><html lang="en"><meta http-equiv="content-security-policy" content="${POLICY}">
-    <link rel="stylesheet" href="/web/ui/style.css"><body><script type="module" src="${module}"></script></body></html>`
+  frame.src = `/strict?module=${encodeURIComponent(module)}`
   const ready = new Promise<void>((resolve) => {
     // A message from the module, since its document is not there to listen to yet.
     addEventListener('message', function listen({ source, data }) {

@@ -226,12 +226,18 @@ describe('text that strangers choose', () => {
     assert.deepEqual(frame.violations, [])
   })
 
-  it('could not become markup even by mistake: a canary throws', () => {
+  it('could not become markup even by mistake: a canary throws, and is reported', async () => {
     const canary = frame.document.createElement('div')
+    const reported = new Promise((resolve) =>
+      frame.document.addEventListener('securitypolicyviolation', resolve, { once: true }),
+    )
+    // Chromium's words, and Firefox's.
     assert.throws(() => {
       canary.innerHTML = '<b>x</b>'
-    }, /TrustedHTML/)
+    }, /TrustedHTML|blocked by CSP/)
     assert.equal(canary.childElementCount, 0)
+    await reported
+    assert.lengthOf(frame.violations, 1)
     assert.throws(() => new frame.window.DOMParser().parseFromString('<b>x</b>', 'text/html'))
     assert.isUndefined((frame.window as { trustedTypes?: unknown }).trustedTypes)
   })
