@@ -1,9 +1,11 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Chat } from '../../web/chat/chat.ts'
+import type { RoomId } from '../../web/chat/model.ts'
 import type { Dial } from '../../web/chat/transport.ts'
 import { Trust } from '../../web/chat/trust.ts'
-import { fromHex } from '../../web/protocol/bytes.ts'
+import { type Bytes, fromHex } from '../../web/protocol/bytes.ts'
+import { Evil } from '../support/evil_endpoint.ts'
 import {
   decideKey,
   inLobby,
@@ -57,6 +59,24 @@ class Wire {
 
 const notice = ({ state }: Chat, kind: string) =>
   state.notices.find(({ id }) => id.split('/')[0] === kind)
+
+/** In a room that is alarmed nothing of what is written leaves: `text` waits there for a decision. */
+async function keptBack(endpoint: Evil, alice: Peer, room: RoomId, text: string, friend: Peer) {
+  const log = () => endpoint.log(alice.name, fromHex(room))
+  const before = await log()
+  await alice.chat.send(room, text)
+  // She goes on elsewhere: by the time that this has come, the other would have left.
+  const aside = await alice.chat.openPrivate(friend.name)
+  await alice.chat.send(aside, 'aside')
+  await shown(friend.chat, aside, 1)
+  const view = alice.chat.state.rooms.find((one) => one.room === room)
+  assert.equal(view?.phase, 'alarm')
+  assert.equal(view?.outgoing, 1)
+  const last = (await alice.chat.timeline(room, 0, view?.length ?? 0)).at(-1)
+  if (last?.kind !== 'text') assert.fail('the message is not at the end')
+  assert.deepEqual([last.text, last.state], [text, 'waiting'])
+  assert.deepEqual(await log(), before)
+}
 
 describe('an endpoint whose key is not the pinned one', () => {
   let real: Stand
@@ -235,11 +255,12 @@ describe('a network that changes records', () => {
 })
 
 describe('an endpoint that goes back in time', () => {
+  const endpoint = new Evil()
   let stand: Stand
   let peers: Peer[]
 
   beforeEach(async () => {
-    stand = await Stand.start()
+    stand = await Stand.start({}, endpoint.build)
     peers = await stand.join('alice', 'bob')
   })
   afterEach(() => stand.close())
@@ -271,10 +292,7 @@ describe('an endpoint that goes back in time', () => {
       assert.equal(notice(chat, 'fork')?.kind, 'mitm')
       assert.deepEqual(await texts(chat, lobby), ['alice: one', 'bob: two'])
     }
-    await alice.chat.send(lobby, 'three')
-    const items = await alice.chat.timeline(lobby, 0, 100)
-    const last = items.at(-1)
-    assert.notEqual(last?.kind === 'text' ? last.state : '', 'sent')
+    await keptBack(endpoint, alice, lobby, 'three', bob)
 
     await bob.chat.decide(`fork/${lobby}`, 'go_on')
     await inLobby(bob.chat)
@@ -332,33 +350,43 @@ describe('a device whose store was put back to an older state', () => {
 })
 
 describe('a person whose key is not the pinned one', () => {
-  it('is an alarm in every place, and gets nothing until it is decided', async () => {
-    const stand = await Stand.start()
-    try {
-      const alice = await stand.peer('alice')
-      await alice.chat.ready
-      const other = new Uint8Array(32).fill(7)
-      const { storage, vault } = alice.profile
-      const pins = await Trust.open(storage, vault, 'localhost')
-      await pins.see([{ user: 'bob', fingerprint: other }])
-      await pins.verified('bob', true)
-      alice.chat = stand.chat(alice.profile)
-      const [bob] = (await stand.join('bob')) as [Peer]
-      alice.chat.connect()
-      await until(alice.chat, () => notice(alice.chat, 'key') !== undefined)
-      assert.equal(notice(alice.chat, 'key')?.kind, 'mitm')
-      const seen = alice.chat.state.people.find(({ user }) => user === 'bob')
-      assert.equal(seen?.trust, 'changed')
-      await until(alice.chat, ({ rooms }) => rooms[0]?.phase === 'alarm')
+  let endpoint: Evil
+  let stand: Stand
 
-      await decideKey(alice.chat, 'bob', 'trust')
-      await alice.chat.decide(notice(alice.chat, 'member')?.id ?? '', 'go_on')
-      await inLobby(alice.chat)
-      const room = await alice.chat.openPrivate('bob')
-      await alice.chat.send(room, 'it is you')
-      await shown(bob.chat, room, 1)
-    } finally {
-      await stand.close()
-    }
+  beforeEach(async () => {
+    endpoint = new Evil()
+    stand = await Stand.start({}, endpoint.build)
+  })
+  afterEach(() => stand.close())
+
+  /** This device, which is not connected, knows the person by another key than the real one. */
+  async function knowsOtherwise({ profile }: Peer, user: string): Promise<void> {
+    const pins = await Trust.open(profile.storage, profile.vault, 'localhost')
+    await pins.see([{ user, fingerprint: new Uint8Array(32).fill(7) as Bytes }])
+    await pins.verified(user, true)
+  }
+
+  it('is an alarm in every place, and gets nothing until it is decided', async () => {
+    const alice = await stand.peer('alice')
+    await alice.chat.ready
+    await knowsOtherwise(alice, 'bob')
+    alice.chat = stand.chat(alice.profile)
+    const [bob, carol] = (await stand.join('bob', 'carol')) as [Peer, Peer]
+    alice.chat.connect()
+    await until(alice.chat, () => notice(alice.chat, 'key') !== undefined)
+    assert.equal(notice(alice.chat, 'key')?.kind, 'mitm')
+    const seen = alice.chat.state.people.find(({ user }) => user === 'bob')
+    assert.equal(seen?.trust, 'changed')
+    await until(alice.chat, ({ rooms }) => rooms[0]?.phase === 'alarm')
+    const lobby = lobbyOf(alice.chat)
+    await keptBack(endpoint, alice, lobby, 'to whom?', carol)
+
+    await decideKey(alice.chat, 'bob', 'trust')
+    await alice.chat.decide(notice(alice.chat, 'member')?.id ?? '', 'go_on')
+    await inLobby(alice.chat)
+    assert.deepEqual(await shown(bob.chat, lobby, 1), ['alice: to whom?'])
+    const room = await alice.chat.openPrivate('bob')
+    await alice.chat.send(room, 'it is you')
+    await shown(bob.chat, room, 1)
   })
 })
