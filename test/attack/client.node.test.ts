@@ -389,4 +389,26 @@ describe('a person whose key is not the pinned one', () => {
     await alice.chat.send(room, 'it is you')
     await shown(bob.chat, room, 1)
   })
+
+  it('is an alarm in a room that it comes into: nothing is sealed there until it is decided (E1)', async () => {
+    const [alice, bob] = (await stand.join('alice', 'bob')) as [Peer, Peer]
+    const lobby = lobbyOf(alice.chat)
+    await alice.chat.send(lobby, 'among us')
+    await shown(bob.chat, lobby, 1)
+    await alice.chat.disconnect()
+    await knowsOtherwise(alice, 'mallory')
+    stand.crash(alice)
+    alice.chat.connect()
+    await inLobby(alice.chat)
+
+    const [mallory] = (await stand.join('mallory')) as [Peer]
+    await until(alice.chat, ({ rooms }) => rooms[0]?.phase === 'alarm')
+    await keptBack(endpoint, alice, lobby, 'not to mallory', bob)
+    const readers = alice.chat.state.rooms[0]?.readers.map(({ user }) => user) ?? []
+    assert.sameMembers(readers, ['alice', 'bob'])
+
+    await decideKey(alice.chat, 'mallory', 'trust')
+    assert.deepEqual(await shown(mallory.chat, lobby, 1), ['alice: not to mallory'])
+    assert.deepEqual(await shown(bob.chat, lobby, 2), ['alice: among us', 'alice: not to mallory'])
+  })
 })

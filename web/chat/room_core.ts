@@ -119,6 +119,8 @@ export class RoomCore {
   async alarm(alarm: Alarm): Promise<void> {
     await this.commit({ meta: { alarm } })
     this.merge.clear()
+    // What stopped the reading is fetched again after the decision, before anything is sealed.
+    this.behind = true
     // A key that is to be decided on has a notice of its own, and the room is looked at again then.
     if (alarm.kind === 'member' && this.deps.trust.undecided) return this.deps.changed()
     const notice = alarm.kind === 'fork' ? forkNotice : memberNotice
