@@ -1,11 +1,11 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Chat } from '../../web/chat/chat.ts'
-import type { RoomId } from '../../web/chat/model.ts'
 import type { Dial } from '../../web/chat/transport.ts'
 import { Trust } from '../../web/chat/trust.ts'
 import { type Bytes, fromHex } from '../../web/protocol/bytes.ts'
 import { Evil } from '../support/evil_endpoint.ts'
+import { keptBack } from '../support/kept_back.ts'
 import {
   decideKey,
   inLobby,
@@ -59,24 +59,6 @@ class Wire {
 
 const notice = ({ state }: Chat, kind: string) =>
   state.notices.find(({ id }) => id.split('/')[0] === kind)
-
-/** In a room that is alarmed nothing of what is written leaves: `text` waits there for a decision. */
-async function keptBack(endpoint: Evil, alice: Peer, room: RoomId, text: string, friend: Peer) {
-  const log = () => endpoint.log(alice.name, fromHex(room))
-  const before = await log()
-  await alice.chat.send(room, text)
-  // She goes on elsewhere: by the time that this has come, the other would have left.
-  const aside = await alice.chat.openPrivate(friend.name)
-  await alice.chat.send(aside, 'aside')
-  await shown(friend.chat, aside, 1)
-  const view = alice.chat.state.rooms.find((one) => one.room === room)
-  assert.equal(view?.phase, 'alarm')
-  assert.equal(view?.outgoing, 1)
-  const last = (await alice.chat.timeline(room, 0, view?.length ?? 0)).at(-1)
-  if (last?.kind !== 'text') assert.fail('the message is not at the end')
-  assert.deepEqual([last.text, last.state], [text, 'waiting'])
-  assert.deepEqual(await log(), before)
-}
 
 describe('an endpoint whose key is not the pinned one', () => {
   let real: Stand

@@ -1,8 +1,10 @@
 import type { Chat } from '../../web/chat/chat.ts'
 import type { RoomId } from '../../web/chat/model.ts'
-import { type Bytes, fromHex } from '../../web/protocol/bytes.ts'
+import { type Bytes, equal, fromHex } from '../../web/protocol/bytes.ts'
 import { generateIdentity } from '../../web/protocol/identity.ts'
+import type { Reply } from '../../web/protocol/messages.ts'
 import { Evil, reordering, replaying, rollingBack, withholding } from '../support/evil_endpoint.ts'
+import { keptBack } from '../support/kept_back.ts'
 import {
   decideKey,
   keyNotice,
@@ -76,21 +78,29 @@ describe('an endpoint that lies', () => {
   it('and shows a message again shows it in vain (E5)', async () => {
     const { alice, bob, room, id } = await pair()
     const length = (await evil.log('alice', id)).length
-    evil.show = replaying(['bob'], length - 1)
+    const one = (await evil.log('alice', id))[length - 1] ?? assert.fail('nothing was said')
+    const places: number[] = []
+    evil.reply = (viewer, op, reply) => {
+      if (viewer === 'bob' && op === 'fetch')
+        for (const { seq, mls } of (reply as Reply<'fetch'>).entries)
+          if (equal(mls, one.mls)) places.push(seq)
+      return reply
+    }
+    evil.show = replaying(['bob'], length - 1, length)
     await evil.announce(id)
-    await until(bob.chat, async () => (await messages(bob.chat, room)).length >= 1)
-    evil.show = undefined
     await alice.chat.send(room, 'two')
-    assert.isAtMost((await messages(bob.chat, room)).filter(({ text }) => text === 'one').length, 1)
+    assert.deepEqual(await shown(bob.chat, room, 2), ['alice: one', 'alice: two'])
+    assert.include(places, length + 1, 'it was not shown again')
   })
 
   it('and rolls the log back is found out, and nothing is sent to it (E6)', async () => {
-    const { bob, room } = await pair()
+    const { alice, bob, room } = await pair()
     const length = (await evil.log('bob', fromHex(room))).length
-    evil.show = rollingBack(['bob'], length - 1)
+    evil.show = rollingBack(['bob'], room, length - 1)
     stand.crash(bob)
     bob.chat.connect()
     await alarmed(bob.chat, /gone back in time/)
+    await keptBack(evil, bob, room, 'not to leave', alice)
   })
 
   describe('and changes its directory (E8)', () => {

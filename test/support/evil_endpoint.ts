@@ -268,16 +268,17 @@ export function reordering(victims: readonly string[], i: number) {
   }
 }
 
-/** Entry `i` is shown to `victims` a second time, at the end. */
-export function replaying(victims: readonly string[], i: number) {
+/** Entry `i` is shown to `victims` a second time, at place `at`: what comes later stands behind it. */
+export function replaying(victims: readonly string[], i: number, at: number) {
   return (viewer: string, log: readonly Shown[]): readonly Shown[] => {
     const again = log[i]
-    return again !== undefined && victims.includes(viewer) ? [...log, again] : log
+    if (again === undefined || !victims.includes(viewer)) return log
+    return [...log.slice(0, at), again, ...log.slice(at)]
   }
 }
 
-/** The log goes back to its first `length` entries for `victims`. */
-export function rollingBack(victims: readonly string[], length: number) {
-  return (viewer: string, log: readonly Shown[]): readonly Shown[] =>
-    victims.includes(viewer) ? log.slice(0, length) : log
+/** The log of `room` (hex) goes back to its first `length` entries for `victims`. */
+export function rollingBack(victims: readonly string[], room: string, length: number) {
+  return (viewer: string, log: readonly Shown[], of: string): readonly Shown[] =>
+    of === room && victims.includes(viewer) ? log.slice(0, length) : log
 }
