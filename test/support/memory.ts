@@ -3,15 +3,17 @@ import { open, readFile } from 'node:fs/promises'
 const CHUNK = 8 * 1024 * 1024
 
 /**
- * The needles that stand anywhere in the memory of a process (as UTF-8, Latin-1 or UTF-16, for
+ * The needles that stand anywhere in the memory of a process (text as UTF-8, Latin-1 or UTF-16, for
  * V8 keeps strings in either), read through /proc/PID/mem. Linux only; needs to own the process.
  */
-export async function foundInMemory(pid: number, needles: readonly string[]): Promise<string[]> {
-  const patterns = needles.flatMap((needle) => [
-    { needle, bytes: Buffer.from(needle, 'utf8') },
-    { needle, bytes: Buffer.from(needle, 'utf16le') },
-  ])
-  const found = new Set<string>()
+export async function foundInMemory<Needle extends string | Buffer>(
+  pid: number,
+  needles: readonly Needle[],
+): Promise<Needle[]> {
+  const patterns = needles.flatMap((needle) =>
+    spellings(needle).map((bytes) => ({ needle, bytes })),
+  )
+  const found = new Set<Needle>()
   const maps = await readFile(`/proc/${pid}/maps`, 'utf8')
   const memory = await open(`/proc/${pid}/mem`, 'r')
   try {
@@ -36,4 +38,9 @@ export async function foundInMemory(pid: number, needles: readonly string[]): Pr
     await memory.close()
   }
   return [...found]
+}
+
+function spellings(needle: string | Buffer): Buffer[] {
+  if (typeof needle !== 'string') return [needle]
+  return [Buffer.from(needle, 'utf8'), Buffer.from(needle, 'utf16le')]
 }
