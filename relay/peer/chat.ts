@@ -9,15 +9,17 @@ import type {
   RoomId,
   RoomView,
 } from '../../web/chat/model.ts'
+import { NOT_ACCEPTED } from '../../web/chat/notice_texts.ts'
 import type { Profile } from '../../web/chat/profile.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { normaliseName } from '../../web/protocol/names.ts'
 import { nodePrimitives } from '../node_primitives.ts'
+import { ConnectionLines } from './connection_lines.ts'
 import { harmless, harmlessLines } from './harmless.ts'
 import { fileProfile } from './profile.ts'
 import { dialTcp } from './tcp.ts'
 import { Terminal } from './terminal.ts'
-import { lineOf, said, TRUST, words } from './wording.ts'
+import { lineOf, said, TRUST } from './wording.ts'
 
 export interface ChatCommand {
   readonly name: string
@@ -44,6 +46,9 @@ const AT_ONCE = /^\/(?:choose|help|quit)\b/
 /** Wait for the connection: a profile that was used before knows its lobby, but nobody else yet. */
 const NEEDS_PEOPLE = /^\/(?:list|pm)\b/
 
+/** What these notices say is said of the connection here, with what to do at a terminal. */
+const OF_CONNECTION: ReadonlySet<string> = new Set([NOT_ACCEPTED, 'revoked'])
+
 const UNVERIFIED =
   'This server’s key is not verified yet. Before you give it a password, ask whoever runs it whether its fingerprint is this one:'
 
@@ -56,7 +61,10 @@ const HELP = `Type a line to send it to the lobby.
 /quit                 says goodbye
 /help                 this`
 
-/** Runs the terminal chat until `/quit`, Ctrl+C or the end of input. Resolves to the exit code. */
+/**
+ * Runs the terminal chat until `/quit`, Ctrl+C, the end of input, or a refusal for good. Resolves to
+ * the exit code.
+ */
 export async function runChat(command: ChatCommand): Promise<number> {
   const terminal = new Terminal(command.input, command.output)
   let profile: Profile
@@ -93,13 +101,14 @@ class Talk {
   /** How much of each room's timeline has been printed. */
   readonly #printed = new Map<string, number>()
   readonly #printing = new Map<string, Promise<void>>()
-  #steps = 0
-  #connection = ''
+  readonly #connection: ConnectionLines
   readonly #notices = new Set<string>()
   /** Messages that failed and were told of. */
   readonly #failures = new Set<string>()
   /** What was last said about each room's state. */
   readonly #states = new Map<string, string>()
+  /** As it was last shown: each wish for passwords is one of its own. */
+  #last: ChatState['connection'] | undefined
   #admitting = false
   /** A command or a line was not obeyed, and was told of. */
   #refused = false
@@ -110,6 +119,7 @@ class Talk {
     this.#chat = chat
     this.#terminal = terminal
     this.#patience = patience
+    this.#connection = new ConnectionLines((line) => terminal.print(line))
   }
 
   async run(): Promise<number> {
@@ -125,7 +135,8 @@ class Talk {
     this.#chat.connect()
     const done = new AbortController()
     try {
-      return await Promise.race([this.#obeyAll(), interrupted, this.#hopeless(done.signal)])
+      const ends = [this.#obeyAll(), interrupted, this.#turnedAway(), this.#hopeless(done.signal)]
+      return await Promise.race(ends)
     } finally {
       done.abort()
       // What follows is what was asked for.
@@ -164,14 +175,24 @@ class Talk {
     this.#terminal.print(why)
   }
 
+  /** Resolves to 1 when neither another try nor a decision would bring the person in. */
+  async #turnedAway(): Promise<number> {
+    await this.#until((state) => this.#connection.isOver(state))
+    const lines = this.#terminal.left
+    if (lines > 0) this.#terminal.print(`* Not sent: ${lines} of your lines.`)
+    return 1
+  }
+
   /**
    * Resolves to 1 when the input is at its end and what waits can't be sent: nobody is left to
    * answer a question, or it has got no less for long. Rejects when `signal` says that it is over.
    */
   async #hopeless(signal: AbortSignal): Promise<number> {
     await this.#terminal.ended
-    const stopped = this.#until(({ connection }) => connection.phase === 'stopped')
-    const stuck = Promise.race([stopped, this.#unanswered.promise]).then(() => true)
+    const undecided = this.#until(
+      (state) => state.connection.phase === 'stopped' && !this.#connection.isOver(state),
+    )
+    const stuck = Promise.race([undecided, this.#unanswered.promise]).then(() => true)
     const left = () => this.#terminal.left + unsent(this.#chat.state)
     for (let before = Number.POSITIVE_INFINITY, now = left(); now < before; now = left()) {
       before = now
@@ -244,34 +265,12 @@ class Talk {
   // ── what is printed ──
 
   #show(state: ChatState): void {
-    this.#showHandshake(state)
-    this.#showConnection(state)
+    this.#connection.show(state)
+    const { connection } = state
+    if (connection !== this.#last && connection.phase === 'admission') void this.#admit()
+    this.#last = connection
     for (const notice of state.notices) this.#showNotice(notice)
     for (const room of state.rooms) this.#showRoom(room)
-  }
-
-  #showHandshake({ handshake }: ChatState): void {
-    const steps = handshake?.steps ?? []
-    if (steps.length < this.#steps) this.#steps = 0
-    for (const { direction, name, bytes, proves, at } of steps.slice(this.#steps)) {
-      const arrow = { out: '→', in: '←', own: '·' }[direction]
-      const size = bytes === 0 ? '' : ` (${bytes} bytes)`
-      this.#terminal.print(`${arrow} ${name}${size}, ${at.toFixed(0)} ms: ${proves}`)
-    }
-    this.#steps = steps.length
-  }
-
-  #showConnection({ connection, handshake, endpoint }: ChatState): void {
-    const text = words(connection)
-    if (text === this.#connection) return
-    this.#connection = text
-    this.#terminal.print(`* ${harmless(text)}`)
-    if (connection.phase === 'online') {
-      this.#terminal.print(`* Transcript hash: ${handshake?.transcript ?? ''}`)
-      const how = endpoint?.verified ? 'verified' : 'first seen, unverified'
-      this.#terminal.print(`* Endpoint key (${how}): ${endpoint?.fingerprint ?? ''}`)
-    }
-    if (connection.phase === 'admission') void this.#admit()
   }
 
   async #admit(): Promise<void> {
@@ -300,7 +299,7 @@ class Talk {
   }
 
   #showNotice({ id, title, seen, advice, choices }: Notice): void {
-    if (this.#notices.has(id)) return
+    if (this.#notices.has(id) || OF_CONNECTION.has(id)) return
     this.#notices.add(id)
     this.#terminal.print(`! ${harmlessLines(`${title}: ${seen} ${advice}`)}`)
     for (const { choice, label } of choices)

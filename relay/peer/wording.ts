@@ -1,5 +1,5 @@
 /** What the terminal says, in words. */
-import type { ChatState, TimelineItem, Trust } from '../../web/chat/model.ts'
+import type { ConnectionState, TimelineItem, Trust } from '../../web/chat/model.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import { harmless, harmlessLines } from './harmless.ts'
 
@@ -17,8 +17,13 @@ export function lineOf(item: TimelineItem): string {
   return `${time} ${harmless(item.from)}: ${harmlessLines(item.text)}`
 }
 
-/** The connection's state. */
-export function words(connection: ChatState['connection']): string {
+const REMOVED =
+  'If you removed it, go on from another device; if you did not, somebody else has your key: warn the people you write with, and take another name.'
+
+export type Online = ConnectionState & { readonly phase: 'online' }
+
+/** The connection's state, as long as there is none that works. */
+export function words(connection: Exclude<ConnectionState, Online>): string {
   switch (connection.phase) {
     case 'connecting':
       return 'Connecting'
@@ -28,12 +33,10 @@ export function words(connection: ChatState['connection']): string {
       return connection.text
     case 'entering':
       return 'Entering the lobby'
-    case 'online':
-      return connection.resumed ? 'Connected again, by ticket' : 'Connected'
     case 'offline':
       return `Not connected. ${connection.text}`.trim()
     case 'stopped':
-      return `Stopped. ${connection.text}`
+      return `Stopped. ${connection.text} ${connection.final ? REMOVED : ''}`.trim()
   }
 }
 

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 export interface Whereabouts {
   readonly endpointPort: number
   readonly host: string
-  readonly fingerprint: string
+  /** Undefined takes the first key that is seen. */
+  readonly fingerprint: string | undefined
   readonly dataDir: string
 }
 
@@ -24,7 +25,8 @@ export class TerminalProcess {
   constructor(name: string, stack: Whereabouts, enter: readonly string[] = []) {
     const { endpointPort, host, fingerprint, dataDir } = stack
     const where = ['--port', String(endpointPort), '--host', host, '--address', '127.0.0.1']
-    const given = ['--name', name, '--endpoint-key', fingerprint, '--data', dataDir, ...where]
+    const pin = fingerprint === undefined ? [] : ['--endpoint-key', fingerprint]
+    const given = ['--name', name, ...pin, '--data', dataDir, ...where]
     const node = [...enter, process.execPath, '--disable-warning=ExperimentalWarning']
     const [command = '', ...before] = node
     this.#child = spawn(command, [...before, CLI, 'chat', ...given], {
@@ -60,6 +62,11 @@ export class TerminalProcess {
       this.#looks.add(look)
       look()
     })
+  }
+
+  /** All that has been printed. */
+  get output(): string {
+    return this.#output
   }
 
   /** What has been printed of all that matches, in order. */

@@ -1,0 +1,143 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { importIdentityPem } from '../../web/protocol/identity.ts'
+import { Network } from '../support/network.ts'
+import { inLobby, type Peer, Stand } from '../support/peers.ts'
+import { after, assert, before, describe, it } from '../support/suite.ts'
+import { TerminalProcess, type Whereabouts } from '../support/terminal.ts'
+
+/** What the endpoint has logged, and what waits for more of it. */
+class Logged {
+  readonly log = pino({ level: 'info' }, { write: (line: string) => this.#take(line) })
+  readonly #lines: Record<string, unknown>[] = []
+  readonly #looks = new Set<() => void>()
+
+  #take(line: string): void {
+    this.#lines.push(JSON.parse(line))
+    for (const look of this.#looks) look()
+  }
+
+  /** Resolves once `count` more handshakes have failed. */
+  failures(count: number): Promise<void> {
+    const failed = () => this.#lines.filter(({ event }) => event === 'handshake_failed').length
+    const wanted = failed() + count
+    return new Promise((resolve) => {
+      const look = () => {
+        if (failed() < wanted) return
+        this.#looks.delete(look)
+        resolve()
+      }
+      this.#looks.add(look)
+      look()
+    })
+  }
+}
+
+describe('sotto chat, connecting again and ending', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sotto-ending-'))
+  const logged = new Logged()
+  let stand: Stand
+  let network: Network
+  let there: Whereabouts
+  let away: Whereabouts
+
+  before(async () => {
+    stand = await Stand.start({ log: logged.log })
+    await stand.join('alice')
+    network = await Network.open(() => stand.endpoint.port)
+    const { port, fingerprint } = stand.endpoint
+    there = { endpointPort: port, host: 'localhost', fingerprint, dataDir }
+    away = { ...there, endpointPort: network.port }
+  })
+  after(async () => {
+    await network.close()
+    await stand.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+
+  /** Another device of the person at a terminal, and the name of the terminal's one. */
+  async function otherDevice(user: string): Promise<{ other: Peer; device: string }> {
+    const pem = readFileSync(join(dataDir, 'peers', user, 'identity.pem'), 'utf8')
+    const other = await stand.peer(user, { identity: await importIdentityPem(pem) })
+    other.chat.connect()
+    await inLobby(other.chat)
+    const devices = await other.chat.devices()
+    return { other, device: devices.find(({ me }) => !me)?.device ?? '' }
+  }
+
+  it('ends when the name has another key: once said, and what to do', async () => {
+    const alice = new TerminalProcess('alice', { ...there, fingerprint: undefined })
+    alice.type('nobody reads this')
+    assert.equal(await alice.exit(), 1)
+    assert.match(alice.output, /did not accept you as alice .* take another name\.\n/)
+    assert.lengthOf(alice.shown(/did not accept/), 1)
+    assert.lengthOf(alice.shown(/M1 hello/), 1)
+    assert.notInclude(alice.output, 'tried again')
+    assert.include(alice.output, '* Not sent: 1 of your lines.')
+    assert.match(alice.output, /\* Disconnected\.\n$/)
+  })
+
+  it('ends when another device has removed this one, and the next time at once', async () => {
+    const bob = new TerminalProcess('bob', there)
+    await bob.prints('* Connected')
+    const { other, device } = await otherDevice('bob')
+    await other.chat.removeDevice(device)
+    assert.equal(await bob.exit(), 1)
+    const again = new TerminalProcess('bob', there)
+    assert.equal(await again.exit(), 1)
+    for (const { output } of [bob, again]) {
+      assert.match(output, /\* Stopped\. This device was removed\. .* take another name\.\n/)
+      assert.notInclude(output, 'browser')
+    }
+  })
+
+  it('ends when the same device has connected elsewhere', async () => {
+    const frank = new TerminalProcess('frank', there)
+    await frank.prints('* Connected')
+    // As a copy of the directory would.
+    const copy = join(dataDir, 'copy')
+    cpSync(join(dataDir, 'peers'), join(copy, 'peers'), { recursive: true })
+    const again = new TerminalProcess('frank', { ...there, dataDir: copy })
+    assert.equal(await frank.exit(), 1)
+    assert.match(
+      frank.output,
+      /\* Stopped\. .* To go on here, start again: .*\n\* Disconnected\.\n$/,
+    )
+    assert.equal(await again.quit(), 0)
+  })
+
+  it('shows the handshake once, and each later connection in one line', async () => {
+    const carol = new TerminalProcess('carol', away)
+    await carol.prints('* Connected')
+    assert.match(carol.output, /^\* Connecting\n/)
+    await carol.prints('Endpoint key (verified)')
+    const before = carol.output.length
+    network.cut()
+    await carol.prints('* Connected again, by ticket')
+    assert.equal(await carol.quit(), 0)
+    const lines = carol.output.slice(before).split('\n')
+    assert.match(lines[0] ?? '', /^\* Not connected\. /)
+    assert.match(
+      lines[1] ?? '',
+      /^\* Connected again, by ticket: \d+ steps in \d+ ms, transcript hash [0-9a-f]{64}$/,
+    )
+    assert.deepEqual(lines.slice(2), ['* Disconnected.', ''])
+  })
+
+  it('tries on when who was in is refused, and says it once', async () => {
+    const dave = new TerminalProcess('dave', away)
+    await dave.prints('* Connected')
+    const { other, device } = await otherDevice('dave')
+    network.freeze()
+    await other.chat.removeDevice(device)
+    const refused = logged.failures(3)
+    network.cut()
+    await refused
+    await dave.prints('It is tried again by itself: /quit ends that.')
+    assert.equal(await dave.quit(), 0)
+    assert.lengthOf(dave.shown(/did not accept/), 1)
+    assert.lengthOf(dave.shown(/M1 hello/), 1)
+  })
+})
