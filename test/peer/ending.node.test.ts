@@ -79,6 +79,14 @@ describe('sotto chat, connecting again and ending', () => {
     assert.match(alice.output, /\* Disconnected\.\n$/)
   })
 
+  it('promises to keep the first key, and does not say that it has', async () => {
+    const alice = new TerminalProcess('alice', { ...there, fingerprint: undefined })
+    assert.equal(await alice.exit(), 1)
+    const [step = ''] = alice.shown(/Endpoint key, .*/)
+    assert.include(step, 'it will be kept once')
+    assert.notInclude(step, 'it is kept')
+  })
+
   it('ends when another device has removed this one, and the next time at once', async () => {
     const bob = new TerminalProcess('bob', there)
     await bob.prints('* Connected')

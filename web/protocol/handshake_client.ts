@@ -257,7 +257,7 @@ async function proveIdentity(
 }
 
 const PINNED_PROVES = [
-  'The first key this host has shown: it is kept, and any other one will be refused from now on.',
+  'The first key this host has shown: it will be kept once the endpoint has proved that it holds it; then any other is refused.',
   'The key is the pinned one; with any other the connection would stop here.',
 ] as const
 const IDENTITY_PROVES =
