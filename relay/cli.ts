@@ -16,7 +16,7 @@ import {
   proxiedOption,
 } from './cli_options.ts'
 import * as config from './config.ts'
-import { EXIT_FAILED, EXIT_USAGE, startFailure } from './part.ts'
+import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, firstSignal, startFailure } from './part.ts'
 
 const CLI = fileURLToPath(import.meta.url)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -226,7 +226,8 @@ program
     const { parseFingerprint } = await import('./trunk_key.ts')
     const pin = endpointKey === undefined ? undefined : parseFingerprint(endpointKey)
     const { stdin: input, stdout: output } = process
-    process.exitCode = await runChat({ ...flags, pin, dataDir: data, input, output })
+    const stopped = firstSignal(() => process.exit(EXIT_INTERRUPTED))
+    process.exitCode = await runChat({ ...flags, pin, dataDir: data, input, output, stopped })
   })
 
 program

@@ -12,7 +12,7 @@ export interface Part {
 export const EXIT_OK = 0
 export const EXIT_FAILED = 1
 export const EXIT_USAGE = 2
-const EXIT_INTERRUPTED = 130
+export const EXIT_INTERRUPTED = 130
 
 /** Closing waits for the other side only so long. */
 const MOST_CLOSING_MS = 10_000
@@ -55,8 +55,11 @@ export async function runPart(
   return exit(EXIT_OK)
 }
 
-/** Resolves with the name of the first signal; `again` is called on the second. */
-function firstSignal(again: () => void): Promise<string> {
+/**
+ * Resolves with what the first of these was: SIGINT, SIGTERM, or that the process that started this
+ * one is gone. `again` is called on another signal after it.
+ */
+export function firstSignal(again: () => void): Promise<string> {
   return new Promise((resolve) => {
     let signalled = false
     const take = (name: string) => () => {

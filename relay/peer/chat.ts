@@ -34,6 +34,8 @@ export interface ChatCommand {
   readonly dataDir: string
   readonly input: NodeJS.ReadableStream
   readonly output: NodeJS.WritableStream
+  /** Resolves when the chat is to end, as at `/quit` but at once. */
+  readonly stopped: Promise<unknown>
   /** Milliseconds that what waits at the end of the input gets without any progress: 15 s. */
   readonly patience?: number
 }
@@ -62,17 +64,20 @@ const HELP = `Type a line to send it to the lobby.
 /help                 this`
 
 /**
- * Runs the terminal chat until `/quit`, Ctrl+C, the end of input, or a refusal for good. Resolves to
- * the exit code.
+ * Runs the terminal chat until `/quit`, the end of input, `stopped`, or a refusal for good. Resolves
+ * to the exit code.
  */
 export async function runChat(command: ChatCommand): Promise<number> {
+  const { stopped } = command
   const terminal = new Terminal(command.input, command.output)
   let profile: Profile
   try {
     const name = normaliseName(command.name)
     const directory = join(command.dataDir, 'peers', name)
     profile = await fileProfile(directory, name, () =>
-      terminal.secretly((ask) => ask('Passphrase of the key: ')),
+      terminal.secretly((ask) =>
+        Promise.race([ask('Passphrase of the key: '), stopped.then(() => '')]),
+      ),
     )
   } catch (error) {
     terminal.print(said(error))
@@ -84,12 +89,13 @@ export async function runChat(command: ChatCommand): Promise<number> {
   const chat = new Chat({ profile, dial, host, pin, primitives: nodePrimitives })
   const talk = new Talk(chat, terminal, patience)
   try {
-    return await talk.run()
+    return await talk.run(stopped)
   } finally {
+    // First, so that Ctrl+C is a signal again and no prompt is left behind.
+    terminal.close()
     await chat.disconnect()
     terminal.print('* Disconnected.')
     profile.storage.close()
-    terminal.close()
   }
 }
 
@@ -122,14 +128,15 @@ class Talk {
     this.#connection = new ConnectionLines((line) => terminal.print(line))
   }
 
-  async run(): Promise<number> {
+  async run(stopped: Promise<unknown>): Promise<number> {
     const changed = (): void => {
       this.#show(this.#chat.state)
       this.#terminal.look()
     }
     this.#chat.addEventListener('change', changed)
-    const interrupted = new Promise<number>((resolve) => {
-      this.#terminal.onInterrupt(() => resolve(0))
+    const interrupted = stopped.then(() => {
+      this.#terminal.print('* Closing. Press Ctrl+C again to end at once.')
+      return 0
     })
     await this.#chat.ready
     this.#chat.connect()
@@ -189,6 +196,7 @@ class Talk {
    */
   async #hopeless(signal: AbortSignal): Promise<number> {
     await this.#terminal.ended
+    signal.throwIfAborted()
     const undecided = this.#until(
       (state) => state.connection.phase === 'stopped' && !this.#connection.isOver(state),
     )

@@ -37,6 +37,8 @@ export class Terminal {
       terminal: this.interactive,
       prompt: this.interactive ? '> ' : '',
     })
+    // Readline takes Ctrl+C from the terminal: it is the signal again, like one that comes from outside.
+    this.#readline.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
     this.#readline.on('line', (line) => {
       if (!this.#over) this.#lines.push(line)
       this.#wake()
@@ -48,15 +50,10 @@ export class Terminal {
     })
   }
 
-  /** Calls `stop` on Ctrl+C. */
-  onInterrupt(stop: () => void): void {
-    this.#readline.on('SIGINT', stop)
-  }
-
   print(line: string): void {
     if (!this.interactive) return void this.#output.write(`${line}\n`)
     this.#output.write(`\r\x1b[K${line}\n`)
-    if (!this.#secret) this.#readline.prompt(true)
+    if (!this.#secret && !this.#over) this.#readline.prompt(true)
   }
 
   /**

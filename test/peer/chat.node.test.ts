@@ -30,6 +30,7 @@ class Terminal {
       dataDir,
       input: this.input,
       output,
+      stopped: new Promise(() => undefined),
       ...other,
     })
   }

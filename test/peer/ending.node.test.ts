@@ -19,6 +19,13 @@ class Logged {
     for (const look of this.#looks) look()
   }
 
+  /** Why the sessions of `user` ended, in order. */
+  ends(user: string): unknown[] {
+    const of = (line: Record<string, unknown>) =>
+      line.event === 'session_over' && line.user === user
+    return this.#lines.filter(of).map(({ reason }) => reason)
+  }
+
   /** Resolves once `count` more handshakes have failed. */
   failures(count: number): Promise<void> {
     const failed = () => this.#lines.filter(({ event }) => event === 'handshake_failed').length
@@ -147,5 +154,28 @@ describe('sotto chat, connecting again and ending', () => {
     assert.equal(await dave.quit(), 0)
     assert.lengthOf(dave.shown(/did not accept/), 1)
     assert.lengthOf(dave.shown(/M1 hello/), 1)
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    it(`says goodbye at ${signal}`, async () => {
+      const name = signal.toLowerCase()
+      const person = new TerminalProcess(name, there)
+      await person.prints('* Connected')
+      person.signal(signal)
+      assert.equal(await person.exit(), 0)
+      assert.match(person.output, /\* Disconnected\.\n$/)
+      assert.deepEqual(logged.ends(name), ['closed: done'])
+    })
+
+  it('ends at once at a second signal', async () => {
+    const erin = new TerminalProcess('erin', away)
+    await erin.prints('* Connected')
+    // The goodbye has nobody to answer it.
+    network.freeze()
+    erin.signal('SIGTERM')
+    await erin.prints('* Closing.')
+    erin.signal('SIGTERM')
+    assert.equal(await erin.exit(), 130)
+    assert.notInclude(erin.output, 'Disconnected')
   })
 })

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
@@ -9,6 +9,16 @@ export interface Whereabouts {
   /** Undefined takes the first key that is seen. */
   readonly fingerprint: string | undefined
   readonly dataDir: string
+}
+
+/** In front of a command: runs it on a terminal of its own, as a person has one. */
+export const ON_TERMINAL = ['sh', '-c', 'exec script -qec "$*" /dev/null', 'sh'] as const
+
+/** Why this machine has no {@link ON_TERMINAL}, if it has none: the one of util-linux is needed. */
+export function noTerminal(): string | undefined {
+  const { stdout, error } = spawnSync('script', ['--version'], { encoding: 'utf8' })
+  if (error === undefined && stdout.includes('util-linux')) return undefined
+  return 'needs script, of util-linux (on Debian: apt-get install bsdutils)'
 }
 
 const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
@@ -46,15 +56,33 @@ export class TerminalProcess {
     this.#child.stdin?.write(`${line}\n`)
   }
 
+  /** Keys without Enter, such as Ctrl+C. */
+  press(keys: string): void {
+    this.#child.stdin?.write(keys)
+  }
+
+  signal(name: 'SIGINT' | 'SIGTERM'): void {
+    this.#child.kill(name)
+  }
+
   /** Resolves once all of these have been printed. */
-  prints(...texts: readonly string[]): Promise<void> {
+  async prints(...texts: readonly string[]): Promise<void> {
+    await Promise.all(texts.map((text) => this.printsInOrder(text)))
+  }
+
+  /** Resolves once these have been printed, each after the one before. */
+  printsInOrder(...texts: readonly string[]): Promise<void> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
-        const missing = texts.filter((text) => !this.#output.includes(text))
-        reject(new Error(`never printed: ${missing.join(', ')}, in:\n${this.#output}`))
+        reject(new Error(`never printed: ${texts.join(' … ')}, in:\n${this.#output}`))
       }, PATIENCE_MS)
       const look = (): void => {
-        if (!texts.every((text) => this.#output.includes(text))) return
+        let at = 0
+        for (const text of texts) {
+          const found = this.#output.indexOf(text, at)
+          if (found < 0) return
+          at = found + text.length
+        }
         clearTimeout(late)
         this.#looks.delete(look)
         resolve()
