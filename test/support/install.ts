@@ -13,6 +13,7 @@ const NEEDS = [
   { what: 'openssl', at: ['/usr/bin/openssl'], package: 'openssl' },
   { what: 'ip', at: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip'], package: 'iproute2' },
   { what: 'nft', at: ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft'], package: 'nftables' },
+  { what: 'script', at: ['/usr/bin/script'], package: 'bsdutils' },
   { what: 'a C compiler', at: ['/usr/bin/cc', '/usr/bin/gcc'], package: 'gcc libc6-dev' },
 ] as const
 
