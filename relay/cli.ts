@@ -6,10 +6,11 @@ import { Command, Option } from 'commander'
 import {
   checked,
   dataOption,
+  endpointKeyOption,
   hostOption,
+  list,
   listenOption,
   logOption,
-  many,
   option,
   pageOption,
   port,
@@ -79,13 +80,15 @@ program
   .addOption(listenOption())
   .addOption(hostOption())
   .addOption(
-    option('--trunk <address>', 'SOTTO_TRUNK', 'the endpoint’s trunk port', config.parseTrunk),
+    option('--trunk <address>', 'SOTTO_TRUNK', 'the endpoint’s trunk port', config.parseDialled),
   )
   .addOption(
-    new Option('--trunk-port <port>', 'the same, on this machine')
-      .env('SOTTO_TRUNK_PORT')
-      .argParser(checked(config.parsePort))
-      .default(config.DEFAULT_TRUNK_PORT),
+    port(
+      '--trunk-port <port>',
+      'SOTTO_TRUNK_PORT',
+      'the same, on this machine',
+      config.DEFAULT_TRUNK_PORT,
+    ),
   )
   .addOption(
     option(
@@ -95,33 +98,25 @@ program
       config.parseTrunk,
     ),
   )
+  .addOption(endpointKeyOption('for a trunk that leaves the machine'))
   .addOption(
-    new Option('--endpoint-key <fingerprint>', 'for a trunk that leaves the machine').env(
-      'SOTTO_ENDPOINT_KEY',
+    list(
+      '--origin <origin>',
+      'SOTTO_ORIGINS',
+      'another web origin whose pages may connect',
+      config.parseOrigin,
     ),
-  )
-  .addOption(
-    new Option('--origin <origin>', 'another web origin whose pages may connect')
-      .env('SOTTO_ORIGINS')
-      .argParser(many(config.parseOrigin)),
   )
   .addOption(proxiedOption())
   .addOption(dataOption())
   .addOption(pageOption())
   .addOption(logOption())
-  .action(async ({ data, trunk, trunkPort, log, endpointKey, origin, ...flags }) => {
+  .action(async ({ data, trunk, trunkPort, log, origin, ...flags }) => {
     const { runRelay } = await import('./relay_command.ts')
-    const { parseFingerprint } = await import('./trunk_key.ts')
     await runRelay({
       ...flags,
       trunk: trunk ?? { host: '127.0.0.1', port: trunkPort },
-      ...(endpointKey === undefined ? {} : { endpointKey: parseFingerprint(endpointKey) }),
-      ...{
-        origins: origin ?? [],
-        version,
-        dataDir: data,
-        logLevel: log,
-      },
+      ...{ origins: origin, version, dataDir: data, logLevel: log },
     })
   })
 
@@ -149,14 +144,20 @@ program
     ).default(config.DEFAULT_LISTEN),
   )
   .addOption(
-    new Option('--relay-key <fingerprint>', 'a relay on another machine that may open a trunk').env(
+    list(
+      '--relay-key <fingerprint>',
       'SOTTO_RELAY_KEYS',
+      'a relay on another machine that may open a trunk',
+      config.parseFingerprint,
     ),
   )
   .addOption(
-    new Option('--dial <address>', 'a relay to dial, for an endpoint behind NAT')
-      .env('SOTTO_DIAL')
-      .argParser(many(config.parseTrunk)),
+    list(
+      '--dial <address>',
+      'SOTTO_DIAL',
+      'a relay to dial, for an endpoint behind NAT',
+      config.parseDialled,
+    ),
   )
   .addOption(hostOption())
   .addOption(dataOption())
@@ -189,14 +190,11 @@ program
   )
   .addOption(logOption())
   .addHelpText('after', PASSWORD_HELP)
-  .action(async ({ data, log, relayKey, dial, acceptLoss, ...flags }) => {
+  .action(async ({ data, log, relayKey, acceptLoss, ...flags }) => {
     const { runEndpoint } = await import('./endpoint/command.ts')
-    const { parseFingerprint } = await import('./trunk_key.ts')
     await runEndpoint({
       ...flags,
-      dataDir: data,
-      relays: (relayKey ?? '').split(',').filter(Boolean).map(parseFingerprint),
-      ...{ dial: dial ?? [], acceptLoss: acceptLoss === true, logLevel: log },
+      ...{ dataDir: data, relays: relayKey, acceptLoss: acceptLoss === true, logLevel: log },
     })
   })
 
@@ -215,19 +213,19 @@ program
   )
   .addOption(port('--port <port>', 'SOTTO_ENDPOINT_PORT', 'its port', config.DEFAULT_ENDPOINT_PORT))
   .addOption(
-    new Option(
-      '--endpoint-key <fingerprint>',
+    endpointKeyOption(
       'the endpoint’s fingerprint; without it the first key that is seen is trusted',
-    ).env('SOTTO_ENDPOINT_KEY'),
+    ),
   )
   .addOption(dataOption())
   .action(async ({ data, endpointKey, ...flags }) => {
     const { runChat } = await import('./peer/chat.ts')
-    const { parseFingerprint } = await import('./trunk_key.ts')
-    const pin = endpointKey === undefined ? undefined : parseFingerprint(endpointKey)
     const { stdin: input, stdout: output } = process
     const stopped = firstSignal(() => process.exit(EXIT_INTERRUPTED))
-    process.exitCode = await runChat({ ...flags, pin, dataDir: data, input, output, stopped })
+    process.exitCode = await runChat({
+      ...flags,
+      ...{ pin: endpointKey, dataDir: data, input, output, stopped },
+    })
   })
 
 program

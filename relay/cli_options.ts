@@ -16,14 +16,6 @@ export function checked<T>(parse: (text: string) => T): (text: string) => T {
   }
 }
 
-/** For options that may be given several times, or as a list with commas. */
-export function many<T>(
-  parse: (text: string) => T,
-): (text: string, before: T[] | undefined) => T[] {
-  const one = checked(parse)
-  return (text, before = []) => [...before, ...text.split(',').filter(Boolean).map(one)]
-}
-
 export function option<T>(
   flags: string,
   env: string,
@@ -31,6 +23,23 @@ export function option<T>(
   parse: (text: string) => T,
 ): Option {
   return new Option(flags, text).env(env).argParser(checked(parse))
+}
+
+/** For what may be given several times, or as a list with commas. Empty when it is not given. */
+export function list<T>(
+  flags: string,
+  env: string,
+  text: string,
+  parse: (text: string) => T,
+): Option {
+  const one = checked(parse)
+  return new Option(flags, text)
+    .env(env)
+    .argParser((value: string, before: T[]) => [
+      ...before,
+      ...value.split(',').filter(Boolean).map(one),
+    ])
+    .default([], 'none')
 }
 
 export const port = (flags: string, env: string, text: string, value: number): Option =>
@@ -56,6 +65,8 @@ export const logOption = (): Option =>
   option('--log <level>', 'SOTTO_LOG', config.LOG_LEVELS.join(', '), config.parseLevel).default(
     'info',
   )
+export const endpointKeyOption = (text: string): Option =>
+  option('--endpoint-key <fingerprint>', 'SOTTO_ENDPOINT_KEY', text, config.parseFingerprint)
 export const proxiedOption = (): Option =>
   option(
     '--proxied [yes]',

@@ -84,6 +84,21 @@ export function parseTrunk(text: string): { host: string; port: number } {
   return { host, port: match?.[3] === undefined ? DEFAULT_TRUNK_PORT : parsePort(match[3]) }
 }
 
+/** `host:port` of a trunk that is dialled: no free port will do. */
+export function parseDialled(text: string): { host: string; port: number } {
+  const address = parseTrunk(text)
+  if (address.port === 0)
+    throw new ConfigError('Port 0 can’t be dialled: name the one that the other side listens on.')
+  return address
+}
+
+/** 32 bytes: a fingerprint as it is printed (64 hex digits) or as a link has it (base64url). */
+export function parseFingerprint(text: string): Uint8Array<ArrayBuffer> {
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return new Uint8Array(Buffer.from(text, 'hex'))
+  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return new Uint8Array(Buffer.from(text, 'base64url'))
+  throw new ConfigError('A fingerprint is 64 hex digits, as the other part prints it at start.')
+}
+
 /** A web origin, such as `https://chat.example.org`. */
 export function parseOrigin(text: string): string {
   const url = URL.parse(text)

@@ -1,8 +1,10 @@
 /** `sotto relay`: the relay as a process of its own. */
+import { lookup } from 'node:dns/promises'
 import { existsSync } from 'node:fs'
 import type { Bytes } from '../web/protocol/bytes.ts'
 import { ConfigError, type LogLevel } from './config.ts'
 import { type Log, processLog } from './log.ts'
+import { isLoopbackAddress } from './origin.ts'
 import { type Part, runPart } from './part.ts'
 import { startRelay } from './relay.ts'
 import type { TrunkAddress } from './trunk_frames.ts'
@@ -65,6 +67,7 @@ async function trunkOf(flags: RelayFlags, log: Log): Promise<TrunkSide> {
     log.info({ event: 'relay_key', fingerprint: key }, 'the endpoint must be told this fingerprint')
   }
   if (acceptTrunk === undefined) {
+    await checkDialled(trunk, endpointKey !== undefined)
     const secured = identity && endpointKey ? { identity, pin: endpointKey } : {}
     return { source: dialingSource(trunk, { host, ...secured }), close: () => undefined }
   }
@@ -73,4 +76,17 @@ async function trunkOf(flags: RelayFlags, log: Log): Promise<TrunkSide> {
   const refused = (): void =>
     log.warn({ event: 'trunk_refused' }, 'somebody who is not the endpoint offered a trunk')
   return listenForTrunk(acceptTrunk, { host, identity, pin: endpointKey }, refused)
+}
+
+/** A trunk that can never stand is refused at once: dialling again and again would not help. */
+async function checkDialled({ host, port }: TrunkAddress, secured: boolean): Promise<void> {
+  if (port === 0)
+    throw new ConfigError('With --trunk-port, name the port that the endpoint said: not 0.')
+  if (secured) return
+  // A name that is not known yet may be known at the next try.
+  const found = await lookup(host, { all: true }).catch(() => [])
+  if (found.length === 0 || found.some(({ address }) => isLoopbackAddress(address))) return
+  throw new ConfigError(
+    `${host} is another machine: for a trunk to it, name the endpoint’s fingerprint, --endpoint-key.`,
+  )
 }

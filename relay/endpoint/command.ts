@@ -1,6 +1,6 @@
 /** `sotto endpoint`: the endpoint as a process of its own. */
 import type { Bytes } from '../../web/protocol/bytes.ts'
-import { type LogLevel, readServerPassword } from '../config.ts'
+import { ConfigError, type LogLevel, readServerPassword } from '../config.ts'
 import { type Log, processLog } from '../log.ts'
 import { type Part, runPart } from '../part.ts'
 import type { TrunkAddress } from '../trunk_frames.ts'
@@ -31,6 +31,8 @@ export function runEndpoint(flags: EndpointFlags): Promise<never> {
 
 async function start(flags: EndpointFlags, log: Log): Promise<Part> {
   const { keepRoomMb, logLevel: _, ...options } = flags
+  if (flags.dial.length > 0 && flags.relays.length === 0)
+    throw new ConfigError('With --dial, name the relay’s fingerprint: --relay-key.')
   const serverPassword = readServerPassword(process.env)
   // Nothing that is started from here is to inherit it. In /proc it stays for this user and root to
   // see as long as the process lives: a file (SOTTO_SERVER_PASSWORD_FILE) is better.
