@@ -1,5 +1,4 @@
 /** The relay's own key: only for trunks that leave the machine, never for people. */
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   exportIdentityPlainPem,
@@ -7,23 +6,28 @@ import {
   type Identity,
   importIdentityPem,
 } from '../web/protocol/identity.ts'
-import { ConfigError } from './config.ts'
+import { makeDirectory, readPrivate, unusableKey, writePrivate } from './private_files.ts'
 
 const FILE = 'relay_key.pem'
-const OTHERS = 0o077
+const ANEW =
+  'Bring it back from a copy, or delete it: then one is made, and the endpoint must be told its fingerprint.'
 
-/** The key in the data directory, made on first use (mode 600). Throws ConfigError. */
+/**
+ * The key in the data directory, made on first use (mode 600). Throws SottoError `bad_key`, with
+ * what to do, when the file can be read by others or holds no key that fits.
+ */
 export async function loadRelayKey(dir: string): Promise<Identity> {
   const path = join(dir, FILE)
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
-  try {
-    if ((statSync(path).mode & OTHERS) !== 0)
-      throw new ConfigError(`Others can read ${path}. Make it yours alone: chmod 600 ${path}`)
-    return await importIdentityPem(readFileSync(path, 'utf8'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  const pem = readPrivate(path)
+  if (pem === undefined) {
+    const identity = await generateIdentity()
+    makeDirectory(dir)
+    writePrivate(path, await exportIdentityPlainPem(identity))
+    return identity
   }
-  const identity = await generateIdentity()
-  writeFileSync(path, await exportIdentityPlainPem(identity), { mode: 0o600, flag: 'wx' })
-  return identity
+  try {
+    return await importIdentityPem(pem)
+  } catch (error) {
+    throw unusableKey(path, error, ANEW)
+  }
 }

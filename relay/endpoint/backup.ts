@@ -1,10 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { SottoError } from '../../web/protocol/errors.ts'
+import { makeDirectory, syncDirectory } from '../private_files.ts'
 import { placeKeys, prepareKeys, removeUnfinished, syncFile, unfinished } from './data_files.ts'
 import { unusable } from './disk_errors.ts'
-import { DATABASE, openForReading, syncDirectory } from './recovery.ts'
+import { DATABASE, openForReading } from './recovery.ts'
 import { type StoreReport, verifyStore } from './store_report.ts'
 
 /** A step of the copy takes this many pages: all of them, so that it is of one moment. */
@@ -36,7 +37,7 @@ export async function backupStore(
       )
     if (!existsSync(join(dir, DATABASE)))
       throw new SottoError('unavailable', `There is no database in ${dir}.`)
-    mkdirSync(target, { recursive: true, mode: 0o700 })
+    makeDirectory(target)
     chmodSync(target, 0o700)
     return await copyInto(target, dir, keys)
   } catch (error) {

@@ -1,17 +1,7 @@
 /** The endpoint's two keys, as files that only its own user can read. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   type EndpointKey,
   generateEndpointKey,
@@ -19,12 +9,11 @@ import {
 } from '../../web/protocol/endpoint_key.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
 import type { SigningPair } from '../../web/protocol/primitives.ts'
+import { readPrivate, unusableKey, writePrivate } from '../private_files.ts'
 
 export const ENDPOINT_KEY_FILE = 'endpoint_key.pem'
 export const LOG_KEY_FILE = 'log_key.pem'
 
-const PRIVATE_MODE = 0o600
-const OTHERS = 0o077
 const RAW_PUBLIC = 32
 
 /** Whether the endpoint was started here before and still has its key. */
@@ -34,8 +23,8 @@ export function hasEndpointKey(dir: string): boolean {
 
 /**
  * The RSA key by which clients know this endpoint, made on first start (mode 600). Throws
- * SottoError `bad_key`, with what to do, when the file can be read by others or holds another
- * thing than an RSA key of 3072 or 4096 bits.
+ * SottoError `bad_key`, with what to do, when the file can be read by others, is encrypted, or holds
+ * another thing than an RSA key of 3072 or 4096 bits.
  */
 export async function loadEndpointKey(dir: string): Promise<{ key: EndpointKey; made: boolean }> {
   const path = join(dir, ENDPOINT_KEY_FILE)
@@ -48,8 +37,7 @@ export async function loadEndpointKey(dir: string): Promise<{ key: EndpointKey; 
   try {
     return { key: await importEndpointKeyPem(pem), made: false }
   } catch (error) {
-    const why = error instanceof Error ? error.message : ''
-    throw new SottoError('bad_key', `${path} can’t be used. ${why} ${RESTORE}`)
+    throw unusableKey(path, error, RESTORE)
   }
 }
 
@@ -80,38 +68,5 @@ export function loadLogKey(dir: string): SigningPair {
     }
   } catch {
     throw new SottoError('bad_key', `${path} is damaged. Delete it: a new one is made at start.`)
-  }
-}
-
-/** Undefined when there is no such file. */
-function readPrivate(path: string): string | undefined {
-  try {
-    const { mode } = statSync(path)
-    if ((mode & OTHERS) !== 0)
-      throw new SottoError(
-        'bad_key',
-        `Others can read ${path} (mode ${(mode & 0o777).toString(8)}). Make it yours alone: chmod 600 ${path}`,
-      )
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/**
- * Written whole and synced before it has its name: a key that was told to people must not be lost,
- * and half of one must not stand in the way of the next start.
- */
-function writePrivate(path: string, pem: string): void {
-  const part = `${path}.part`
-  rmSync(part, { force: true })
-  writeFileSync(part, pem, { mode: PRIVATE_MODE, flag: 'wx', flush: true })
-  renameSync(part, path)
-  const dir = openSync(dirname(path), 'r')
-  try {
-    fsyncSync(dir)
-  } finally {
-    closeSync(dir)
   }
 }

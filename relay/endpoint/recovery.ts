@@ -1,17 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  statfsSync,
-  statSync,
-} from 'node:fs'
+import { existsSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
+import { makeDirectory, syncDirectory } from '../private_files.ts'
 import { MARK, MarkFile, readMark } from './commit_mark.ts'
 import { makePrivate } from './data_files.ts'
 import { unusable } from './disk_errors.ts'
@@ -245,20 +238,10 @@ function firstCommit(db: DatabaseSync, store: Row, options: RecoveryOptions): nu
   return commits
 }
 
-/** A new file is there after a power loss only when its directory was synced too. */
-export function syncDirectory(dir: string): void {
-  const fd = openSync(dir, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
 /** Makes the data directory (mode 700). Throws SottoError `unavailable` when it can't be. */
 export function makeDataDirectory(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    makeDirectory(dir)
   } catch (cause) {
     throw unusable(cause, dir)
   }

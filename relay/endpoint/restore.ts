@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } fr
 import { join } from 'node:path'
 import { type Bytes, equal } from '../../web/protocol/bytes.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
+import { syncDirectory } from '../private_files.ts'
 import { MarkFile, readMark } from './commit_mark.ts'
 import {
   otherKeys,
@@ -13,7 +14,7 @@ import {
 } from './data_files.ts'
 import { lockDirectory } from './data_lock.ts'
 import { unusable } from './disk_errors.ts'
-import { DATABASE, makeDataDirectory, openKnown, storeRow, syncDirectory } from './recovery.ts'
+import { DATABASE, makeDataDirectory, openKnown, storeRow } from './recovery.ts'
 import { Tables } from './sqlite_tables.ts'
 import { type StoreReport, verifyStore } from './store_report.ts'
 

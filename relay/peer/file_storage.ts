@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { deserialize, serialize } from 'node:v8'
 import type { Storage } from '../../web/chat/storage.ts'
 import { SottoError } from '../../web/protocol/errors.ts'
+import { makeDirectory } from '../private_files.ts'
 
 const DATABASE = 'profile.db'
 const HOLDER = 'profile.lock'
@@ -38,7 +39,7 @@ function holder(directory: string): string {
 function open(directory: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory)
     const path = join(directory, DATABASE)
     database = new DatabaseSync(path)
     chmodSync(path, 0o600)

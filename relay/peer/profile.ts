@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Profile } from '../../web/chat/profile.ts'
 import type { Storage } from '../../web/chat/storage.ts'
@@ -11,6 +11,7 @@ import {
   type Identity,
   importIdentityPem,
 } from '../../web/protocol/identity.ts'
+import { writePrivate } from '../private_files.ts'
 import { fileStorage } from './file_storage.ts'
 import { signerOf } from './signer.ts'
 
@@ -63,11 +64,10 @@ async function make(storage: Storage, user: string): Promise<Kept> {
 }
 
 async function identityIn(directory: string, passphrase: () => Promise<string>): Promise<Identity> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, KEY_FILE)
   if (!existsSync(path)) {
     const identity = await generateIdentity()
-    writeFileSync(path, await exportIdentityPlainPem(identity), { mode: 0o600, flag: 'wx' })
+    writePrivate(path, await exportIdentityPlainPem(identity))
     return identity
   }
   try {

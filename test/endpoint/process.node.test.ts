@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -97,6 +98,9 @@ describe('sotto at a terminal', () => {
   afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
   const free = () => ['--port', '0', '--trunk-port', '0', '--data', join(dir, 'data')]
+  const relayTo = (host: string) => [
+    ...['relay', '--page', dir, '--trunk', host, '--endpoint-key', 'ab'.repeat(32)],
+  ]
 
   it('says which setting is wrong and how it should be, and ends with 2', async () => {
     const cases: readonly [string[], Record<string, string>, RegExp][] = [
@@ -221,6 +225,42 @@ describe('sotto at a terminal', () => {
     assert.notInclude(damaged.err, 'MII')
   })
 
+  it('says how a passphrase comes off a key that has to stand without one', async () => {
+    const data = join(dir, 'data')
+    mkdirSync(data)
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' })
+    const clear = join(dir, 'clear.pem')
+    openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:3072', '-out', clear)
+    const parts = { endpoint_key: ['endpoint'], relay_key: relayTo('home.example.org') }
+    for (const [name, command] of Object.entries(parts)) {
+      const file = join(data, `${name}.pem`)
+      openssl('pkey', '-in', clear, '-aes256', '-passout', 'pass:quince', '-out', file)
+      const { code, err } = await run([...command, ...free()])
+      assert.equal(code, 1)
+      assert.include(err, `openssl pkey -in ${file} -out ${file}.clear`)
+      assert.notMatch(err, /enter its passphrase|backup/)
+      openssl('pkey', '-in', file, '-passin', 'pass:quince', '-out', `${file}.clear`)
+      renameSync(`${file}.clear`, file)
+    }
+    const started = new Command(['endpoint', ...free()])
+    await started.says(/listening/)
+    started.child.kill('SIGTERM')
+    await started.done
+  })
+
+  it('leaves no half of a key where the machine stopped while it was written', async () => {
+    mkdirSync(join(dir, 'data'))
+    const file = join(dir, 'data', 'relay_key.pem')
+    writeFileSync(`${file}.part`, '-----BEGIN PRIV')
+    const relay = new Command([...relayTo('127.0.0.1'), ...free(), '--trunk', '127.0.0.1:1'])
+    await relay.says(/listening/)
+    relay.child.kill('SIGTERM')
+    await relay.done
+    assert.match(readFileSync(file, 'utf8'), /^-----BEGIN PRIVATE KEY-----.*-----END/s)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    assert.isFalse(existsSync(`${file}.part`))
+  })
+
   it('backs up while the endpoint runs, and restores to an endpoint with the same key', async () => {
     const first = new Command(['endpoint', ...free()])
     const [, port, print] = await first.says(/"port":(\d+).*"fingerprint":"([0-9a-f]{64})"/)
@@ -250,11 +290,16 @@ describe('sotto at a terminal', () => {
       run(['endpoint', ...free(), '--data', file]),
       run(['endpoint', ...free(), '--data', join(file, 'sub')]),
       run(['restore', join(dir, 'copy'), '--data', file]),
+      // Where Node's own recursive mkdir would try for ever.
+      run(['endpoint', ...free(), '--data', '/proc/none/of/it']),
+      run([...relayTo('127.0.0.1'), ...free(), '--data', '/proc/none']),
     ])
     for (const { code, err } of ends) assert.equal(code, 1, err)
     assert.include(ends[0].err, `${file} is no directory: name another with --data.`)
     assert.include(ends[1].err, `${join(file, 'sub')} is no directory: name another with --data.`)
     assert.include(ends[2].err, `There is no database in ${join(dir, 'copy')}.`)
+    assert.match(ends[3].err, /^\/proc\/none\/of\/it can't be used/)
+    assert.include(ends[4].err, "mkdir '/proc/none'")
   })
 
   it('gives a name to another key while it does not run, and to nothing that is no key', async () => {

@@ -32,7 +32,7 @@ const MAY: readonly (readonly [part: RegExp, may: RegExp])[] = [
   [/^relay\/(cli|\w+_command)\.ts$/, /^(relay|web\/(protocol|chat))\//],
   [/^relay\/(endpoint|peer)\//, /^(relay\/|web\/(protocol|chat)\/)/],
   [
-    /^relay\/(trunk_(link|frames|secured|key)|node_primitives)\.ts$/,
+    /^relay\/(trunk_(link|frames|secured|key)|node_primitives|private_files)\.ts$/,
     /^(relay\/[^/]+$|web\/protocol\/)/,
   ],
   [/^relay\/[^/]+\.ts$/, /^(relay\/[^/]+$|web\/protocol\/envelope\.ts$)/],
