@@ -60,6 +60,7 @@ program
   )
   .addOption(listenOption())
   .addOption(hostOption())
+  .addOption(proxiedOption())
   .addOption(dataOption())
   .addOption(pageOption())
   .addOption(

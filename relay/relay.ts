@@ -1,13 +1,13 @@
 import {
   App,
-  type HttpRequest,
-  type HttpResponse,
+  type TemplatedApp,
   us_listen_socket_close,
   us_socket_local_port,
 } from 'uWebSockets.js'
 import { MAX_FRAME } from '../web/protocol/envelope.ts'
+import { FrontProxy } from './front_proxy.ts'
 import { LIMITS, type Limits } from './limits.ts'
-import { addressBytes, isLoopbackAddress, OriginTagger, originAllowed } from './origin.ts'
+import { OriginTagger, originAllowed } from './origin.ts'
 import { listen } from './relay_listen.ts'
 import { loadPage } from './static.ts'
 import { answer, refuseUpgrade, type Site } from './static_answer.ts'
@@ -36,7 +36,7 @@ export interface RelayOptions {
   readonly trunk: TrunkSource
   /** Web origins, besides the relay's own, whose pages may connect. */
   readonly origins?: readonly string[]
-  /** A proxy on this machine says in X-Forwarded-For where a connection comes from. */
+  /** A proxy on this machine says in X-Forwarded-For where a connection comes from: {@link FrontProxy}. */
   readonly proxied?: boolean
   readonly limits?: Partial<Limits>
   readonly log?: RelayLog
@@ -47,6 +47,8 @@ export interface Relay {
   readonly connections: number
   /** Settles when the endpoint was reached for the first time. */
   readonly ready: Promise<void>
+  /** The endpoint is about to be stopped as well: that it is gone is from now on no warning. */
+  endpointLeaves(): void
   close(): Promise<void>
 }
 
@@ -58,16 +60,43 @@ const quiet: RelayLog = { debug() {}, info() {}, warn() {} }
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const limits = { ...LIMITS, ...options.limits }
   const log = options.log ?? quiet
-  const site: Site = {
+  const app = App()
+  const tabs = new Tabs(app, limits, log, seconds)
+  serve(app, siteOf(options), tabs, limits, new FrontProxy(options.proxied === true, log))
+  const listening = await listen(app, options.address ?? '127.0.0.1', options.port)
+  const trunk = carry(options.trunk, tabs, log)
+  const sweep = setInterval(() => tabs.sweep(), 1000)
+  return {
+    port: us_socket_local_port(listening),
+    ready: trunk.ready,
+    get connections() {
+      return tabs.size
+    },
+    endpointLeaves: trunk.endWanted,
+    async close() {
+      us_listen_socket_close(listening)
+      clearInterval(sweep)
+      const farewell = tabs.size > 0
+      tabs.endAll('going_away')
+      await trunk.stop()
+      if (farewell) await new Promise((resolve) => setTimeout(resolve, FAREWELL))
+      app.close()
+    },
+  }
+}
+
+function siteOf(options: RelayOptions): Site {
+  return {
     page: options.page === undefined ? new Map() : loadPage(options.page),
     about: { host: options.host, version: options.version },
     origins: new Set(options.origins),
     security: new SecurityHeaders(),
   }
-  const app = App()
-  const tabs = new Tabs(app, limits, log, seconds)
-  const tagger = new OriginTagger()
+}
 
+/** WebSockets at /ws, the page everywhere else. */
+function serve(app: TemplatedApp, site: Site, tabs: Tabs, limits: Limits, proxy: FrontProxy): void {
+  const tagger = new OriginTagger()
   app.ws<Tab>('/ws', {
     compression: NO_COMPRESSION,
     // Twice what is taken: those in between are told why, longer ones are cut off unread.
@@ -77,11 +106,13 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     sendPingsAutomatically: true,
     upgrade(res, req, context) {
       const host = req.getHeader('host')
-      if (!originAllowed(req.getHeader('origin'), host, site.origins)) {
+      const page = req.getHeader('origin')
+      if (!originAllowed(page, host, site.origins)) {
+        proxy.refused(page, host)
         refuseUpgrade(site, res, host)
         return
       }
-      const origin = tagger.of(remoteAddress(res, req, options.proxied === true))
+      const origin = tagger.of(proxy.addressOf(res, req))
       res.writeStatus('101 Switching Protocols')
       for (const [name, value] of site.security.for(host)) res.writeHeader(name, value)
       res.upgrade(
@@ -98,12 +129,15 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     close: (ws, code) => tabs.closed(ws as Socket, code),
   })
   app.any('/*', (res, req) => answer(site, res, req))
+}
 
-  const listening = await listen(app, options.address ?? '127.0.0.1', options.port)
+/** Keeps a trunk between the tabs and the endpoint. */
+function carry(source: TrunkSource, tabs: Tabs, log: RelayLog) {
   const stopped = new AbortController()
   const reached = Promise.withResolvers<void>()
+  let level: 'info' | 'warn' = 'warn'
   const kept = keepTrunk(
-    options.trunk,
+    source,
     {
       up(trunk) {
         log.info({}, 'trunk up')
@@ -113,40 +147,23 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       message: (message) => tabs.fromTrunk(message),
       settled: () => tabs.settled(),
       down(reason) {
-        log.warn({ reason, connections: tabs.size }, 'trunk down')
+        log[level]({ reason, connections: tabs.size }, 'trunk down')
         tabs.trunkDown()
       },
-      failed: (reason, delay) => log.warn({ reason, delay }, 'endpoint not reached'),
+      failed: (reason, delay) => log[level]({ reason, delay }, 'endpoint not reached'),
     },
     stopped.signal,
   )
-  const sweep = setInterval(() => tabs.sweep(), 1000)
-
+  const endWanted = () => {
+    level = 'info'
+  }
   return {
-    port: us_socket_local_port(listening),
     ready: reached.promise,
-    get connections() {
-      return tabs.size
-    },
-    async close() {
-      us_listen_socket_close(listening)
-      clearInterval(sweep)
-      const farewell = tabs.size > 0
-      tabs.endAll('going_away')
+    endWanted,
+    stop() {
+      endWanted()
       stopped.abort()
-      await kept
-      if (farewell) await new Promise((resolve) => setTimeout(resolve, FAREWELL))
-      app.close()
+      return kept
     },
   }
-}
-
-/** Whom the connection comes from; the word of a proxy is taken only when it runs on this machine. */
-function remoteAddress(res: HttpResponse, req: HttpRequest, proxied: boolean): Uint8Array {
-  if (proxied && isLoopbackAddress(Buffer.from(res.getRemoteAddressAsText()).toString())) {
-    const said = req.getHeader('x-forwarded-for').split(',').at(-1)?.trim() ?? ''
-    const address = addressBytes(said)
-    if (address) return address
-  }
-  return new Uint8Array(res.getRemoteAddress())
 }

@@ -10,6 +10,7 @@ export interface StartFlags {
   readonly trunkPort: number
   readonly listen: string
   readonly host: string
+  readonly proxied: boolean
   readonly dataDir: string
   readonly page: string
   readonly logLevel: string
@@ -41,6 +42,7 @@ export async function runStart(flags: StartFlags): Promise<never> {
       ...common,
       ...['--port', String(last?.port ?? flags.port), '--listen', flags.listen],
       ...['--trunk', `127.0.0.1:${trunk}`, '--page', flags.page],
+      `--proxied=${flags.proxied ? 'yes' : 'no'}`,
     ],
     withoutPassword(process.env),
     say,
@@ -110,7 +112,8 @@ function welcome(flags: StartFlags, relay: ListeningLine, endpoint: ListeningLin
     `                     ${groups.slice(groups.length / 2).join(' ')}`,
     '',
     '  Only this machine can open the link: browsers give a page its cryptography over HTTPS or',
-    '  on localhost alone. On a network or a VPS, put an HTTPS proxy in front (see the README).',
+    '  on localhost alone. On a network or a VPS, put an HTTPS proxy in front and say --proxied:',
+    '  without it everybody counts as one network (README, “Behind a TLS proxy”).',
     '  Ctrl+C stops everything.',
     '',
   ].join('\n')

@@ -36,9 +36,13 @@ export function answer(site: Site, res: HttpResponse, req: HttpRequest): void {
   write(res, site.security.for(host), found, method === 'head')
 }
 
+const REFUSED =
+  'Pages of this origin may not connect here. A proxy before the relay must pass on the browser’s ' +
+  'Host header; a page that is served elsewhere must be named to the relay with --origin.'
+
 /** Refuses a WebSocket before it is one. */
 export function refuseUpgrade(site: Site, res: HttpResponse, host: string): void {
-  const found = plain('403 Forbidden', 'Pages of this origin may not connect here.')
+  const found = plain('403 Forbidden', REFUSED)
   write(res, site.security.for(host), found, false)
 }
 

@@ -110,6 +110,42 @@ describe('a tab that oversteps is told which limit it was', () => {
     await stand.stop()
   })
 
+  it('of several X-Forwarded-For headers the last counts: the first are the client’s own words', async () => {
+    const stand = await Stand.start({ proxied: true })
+    const tagOf = async (...headers: string[]): Promise<string> => {
+      const said = headers.map((value) => `X-Forwarded-For: ${value}`)
+      await rawWebSocket(stand.relay.port, ...said)
+      return Buffer.from((await stand.endpoint.next(TRUNK.open)).body).toString('hex')
+    }
+    const real = await tagOf('192.0.2.1')
+    assert.equal(await tagOf('198.51.100.1', '192.0.2.1'), real)
+    assert.equal(await tagOf('198.51.100.1, 203.0.113.1', '203.0.113.1, 192.0.2.1'), real)
+    await stand.stop()
+  })
+
+  it('a proxy that is not told of is said in the log once, and its word is not taken', async () => {
+    const stand = await Stand.start({ limits: { connectionsPerOrigin: 2 } })
+    const warnings = () => stand.lines.filter(({ level }) => level === 'warn')
+    await rawWebSocket(stand.relay.port)
+    assert.deepEqual(warnings(), [])
+    await rawWebSocket(stand.relay.port, 'X-Forwarded-For: 192.0.2.1')
+    const third = await rawWebSocket(stand.relay.port, 'X-Forwarded-For: 198.51.100.1')
+    await once(third, 'close')
+    const [warning, ...more] = warnings()
+    assert.match(warning?.text ?? '', /count as one network until .* --proxied is said/)
+    assert.notInclude(JSON.stringify(warning), '192.0.2')
+    assert.deepEqual(more, [])
+    await stand.stop()
+  })
+
+  it('a proxy whose word is no address is said in the log', async () => {
+    const stand = await Stand.start({ proxied: true })
+    await rawWebSocket(stand.relay.port, 'X-Forwarded-For: unknown')
+    const warning = stand.lines.find(({ level }) => level === 'warn')
+    assert.match(warning?.text ?? '', /no address: .*one network/)
+    await stand.stop()
+  })
+
   it('an endpoint that takes nothing any more: who sends most goes, the others stay', () =>
     at({ trunkBuffer: 8 * 2 ** 20, byteBurst: 20 * 2 ** 20 }, async (stand) => {
       const { tab: quiet, id } = await stand.tab()

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib'
 import { type Relay, startRelay } from '../../relay/relay.ts'
+import { type LogLine, logInto } from '../support/relay_stand.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 
 const INDEX = '<!doctype html><title>Sotto</title>'
@@ -185,7 +186,37 @@ describe('what the relay serves', () => {
       [`HTTP://${host}`],
     ]
     for (const [origin, at] of refused) assert.equal(await status(origin, at), 403, origin)
+    const { body } = await ask('/ws', { ...upgrade, host, origin: 'https://evil.example' })
+    assert.match(body.toString(), /proxy .* must pass on the browser’s Host.* --origin/s)
     assert.equal((await ask('/ws', upgrade)).status, 101, 'no browser, no origin')
+  })
+
+  it('says each page that it refused once, with the Host that came, and a few of them only', async () => {
+    const lines: LogLine[] = []
+    const other = await startRelay({
+      ...{ port: 0, host: 'localhost', version: '0.0.0', log: logInto(lines) },
+      trunk: () => new Promise(() => undefined),
+    })
+    const ended = async (origin: string) => {
+      const { port } = other
+      const asked = request({
+        port,
+        host: '127.0.0.1',
+        path: '/ws',
+        headers: { ...upgrade, host: 'localhost', origin },
+      })
+      const [answer] = (await once(asked.end(), 'response')) as [IncomingMessage]
+      answer.resume()
+      await once(answer, 'end')
+    }
+    await ended('https://chat.example')
+    await ended('https://chat.example')
+    for (let i = 0; i < 20; i++) await ended(`https://${i}.example`)
+    const warnings = lines.filter(({ level }) => level === 'warn')
+    assert.lengthOf(warnings, 10)
+    assert.deepInclude(warnings[0]?.fields, { origin: 'https://chat.example', host: 'localhost' })
+    assert.match(warnings[0]?.text ?? '', /pass on the browser’s Host/)
+    await other.close()
   })
 
   it('declines compression of WebSocket messages', async () => {
