@@ -6,8 +6,13 @@ import { onNpmGone } from './npm_gone.ts'
 export interface Part {
   /** Printed on standard output as one line of JSON once the part is ready. */
   readonly listening: object
+  /** All parts are about to be stopped on purpose, this one among them. */
+  foretold?(): void
   close(): Promise<void>
 }
+
+/** What the process that started a part says over their channel, and hears back. */
+export const FORETOLD = 'all parts are about to be stopped'
 
 export const EXIT_OK = 0
 export const EXIT_FAILED = 1
@@ -38,7 +43,12 @@ export async function runPart(
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
   const stopped = firstSignal(() => exit(EXIT_INTERRUPTED))
-  let part: Part
+  let part: Part | undefined
+  process.on('message', (said) => {
+    if (said !== FORETOLD) return
+    part?.foretold?.()
+    process.send?.(FORETOLD)
+  })
   try {
     part = await start()
   } catch (error) {

@@ -47,6 +47,7 @@ async function start(flags: RelayFlags, log: Log): Promise<Part> {
   })
   return {
     listening: { event: 'listening', part: 'relay', port: relay.port },
+    foretold: relay.endpointLeaves,
     async close() {
       await relay.close()
       close()

@@ -47,15 +47,15 @@ export async function runStart(flags: StartFlags): Promise<never> {
     withoutPassword(process.env),
     say,
   )
-  const stopping = stopOnSignal([relay, endpoint], say)
+  const stopping = stopOnSignal(relay, endpoint, say)
   try {
     const first = await endpoint.start()
     trunk = first.trunk ?? trunk
-    if (endpoint.stopping) return stopping
+    if (relay.stopping) return stopping
     const second = await relay.start()
-    if (!endpoint.stopping) say(welcome(flags, second, first))
+    if (!relay.stopping) say(welcome(flags, second, first))
   } catch (error) {
-    if (endpoint.stopping) return stopping
+    if (relay.stopping) return stopping
     await Promise.all([relay.stop(), endpoint.stop()])
     process.exit(error instanceof StartFailed ? error.code : 1)
   }
@@ -68,18 +68,27 @@ function withoutPassword(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return rest
 }
 
-/** On the first signal the parts close in order: tabs hear why, then sessions are closed. */
-function stopOnSignal(parts: readonly Supervised[], say: (text: string) => void): Promise<never> {
+/**
+ * On the first signal the parts close in order: first the endpoint, whose last words to its sessions
+ * the relay still carries, then the relay, which was told and so does not miss it aloud.
+ */
+function stopOnSignal(
+  relay: Supervised,
+  endpoint: Supervised,
+  say: (text: string) => void,
+): Promise<never> {
   return new Promise(() => {
     let signalled = false
     const stop = async (): Promise<void> => {
       if (signalled) {
-        for (const part of parts) part.kill()
+        for (const part of [relay, endpoint]) part.kill()
         process.exit(EXIT_KILLED)
       }
       signalled = true
       say('Closing. Press Ctrl+C again to end at once.')
-      for (const part of [...parts].reverse()) await part.stop()
+      await relay.foretell()
+      await endpoint.stop()
+      await relay.stop()
       process.exit(EXIT_OK)
     }
     process.on('SIGINT', () => void stop())

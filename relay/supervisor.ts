@@ -1,7 +1,9 @@
 /** `sotto start`: relay and endpoint as two processes that are kept running. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
+import { FORETOLD } from './part.ts'
 
 const FIRST_DELAY_MS = 200
 const MOST_DELAY_MS = 10_000
@@ -68,6 +70,16 @@ export class Supervised {
   /** Whether its end is wanted. */
   get stopping(): boolean {
     return this.#stopped.signal.aborted
+  }
+
+  /** Tells the part that everything is about to be stopped. Resolves when it has heard it. */
+  async foretell(): Promise<void> {
+    const child = this.#child
+    this.#stopped.abort()
+    if (child?.connected !== true) return
+    const heard = once(child, 'message').catch(() => undefined)
+    child.send(FORETOLD, () => undefined)
+    await Promise.race([heard, this.#exit])
   }
 
   /** Asks the part to close its sessions and waits until it has, also while it is starting. */

@@ -367,6 +367,17 @@ describe('sotto at a terminal', () => {
     assert.notInclude(command.out, '#k=')
   })
 
+  it('says no more than that it closes when it is ended in the usual way', async () => {
+    const ports = ['--port', '0', '--endpoint-port', '0', '--trunk-port', '0']
+    const command = new Command(['start', ...ports, '--data', join(dir, 'data')])
+    await command.says(/#k=/)
+    command.child.kill('SIGINT')
+    const { code, out, err } = await command.done
+    assert.equal(code, 0)
+    assert.match(out, /Closing\. [^\n]*\n$/)
+    assert.equal(err, '')
+  })
+
   it('prints the command that reaches it from a terminal, whatever name it goes by', async () => {
     const ports = ['--port', '0', '--endpoint-port', '0', '--trunk-port', '0']
     const host = ['--host', 'chat.example.org']
