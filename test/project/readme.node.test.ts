@@ -24,6 +24,14 @@ describe('the README', () => {
     assert.deepEqual([...new Set(names)].sort(), real.sort())
   })
 
+  it('names the version of every dependency that is installed', () => {
+    const rows = [...readme.matchAll(/^\| `([^`]+)` \| (?:[a-z-]+ )?(\d\S*) \| [^|]{10,} \|$/gm)]
+    const named = Object.fromEntries(rows.map(([, name, version]) => [name, version]))
+    const pinned = Object.entries({ ...project.dependencies, ...project.devDependencies })
+    const real = pinned.map(([name, version]) => [name, version.replace(/^npm:[a-z-]+@/, '')])
+    assert.deepEqual(named, Object.fromEntries(real))
+  })
+
   it('pins every dependency to one version', () => {
     for (const version of Object.values({ ...project.dependencies, ...project.devDependencies }))
       assert.match(version, /^(npm:[a-z-]+@)?\d+\.\d+\.\d+$/)
