@@ -241,7 +241,7 @@ export type StoreState =
 export interface StoreOptions {
   /** How many epochs back an application message may be. As many as members keep keys of. */
   readonly keptEpochs: number
-  /** Called at every change between working and not working. */
+  /** Called when the open store fails, and when it works again. */
   readonly onState?: (state: StoreState) => void
   /** For the log: what was found and done about it. No content, no names. */
   readonly onNote?: (text: string) => void

@@ -71,7 +71,8 @@ export class WriteQueue {
     const answer = await this.#order({ kind: 'open', now: this.#options.now(), acceptLoss })
     if (answer.kind === 'opened') {
       this.#options.onOpened(answer)
-      this.#setState({ ok: true })
+      // Nobody is told: it has not failed before.
+      this.#state = { ok: true }
       return
     }
     this.#closing = true

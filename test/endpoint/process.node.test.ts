@@ -180,7 +180,10 @@ describe('sotto at a terminal', () => {
       const [, print = ''] = await command.says(/"fingerprint":"([0-9a-f]{64})"/)
       prints.push(print)
       command.child.kill('SIGTERM')
-      assert.equal((await command.done).code, 0)
+      const { code, err } = await command.done
+      assert.equal(code, 0)
+      assert.include(err, '"event":"stopped"')
+      assert.notInclude(err, 'works again')
     }
     assert.equal(prints[0], prints[1])
     for (const file of ['endpoint_key.pem', 'log_key.pem'])
