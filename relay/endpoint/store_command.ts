@@ -18,7 +18,12 @@ const MEGABYTE = 1024 * 1024
 
 function summary({ accounts, rooms, entries, bytes }: StoreReport): string {
   const size = (bytes / MEGABYTE).toFixed(1)
-  return `${accounts} accounts, ${rooms} rooms, ${entries} sealed messages, ${size} MB`
+  const parts = [count(accounts, 'account'), count(rooms, 'room'), count(entries, 'sealed message')]
+  return `${parts.join(', ')}, ${size} MB`
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
 }
 
 /** Copies what the endpoint keeps, also while it runs. Throws SottoError `unavailable`. */

@@ -271,7 +271,7 @@ describe('sotto at a terminal', () => {
     await (await enter(Number(port), { user: 'wren', identity })).close()
     const data = ['--data', join(dir, 'data')]
     const made = await run(['backup', join(dir, 'copy'), ...data])
-    assert.match(made.out, /1 accounts, 1 rooms.*endpoint_key\.pem/s)
+    assert.match(made.out, /1 account, 1 room, 0 sealed messages,.*endpoint_key\.pem/s)
     assert.equal((await run(['backup', join(dir, 'copy'), ...data])).code, 1)
     const running = await run(['restore', join(dir, 'copy'), ...data, '--force'])
     assert.match(running.err, /running/)
