@@ -2,7 +2,7 @@
  * `npm run bench`: every figure that the README states, each beside its peer in the same run.
  * `--json FILE` also writes them; other arguments name the groups to run.
  */
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Figure, reached } from './figure.ts'
 
@@ -34,18 +34,29 @@ function line(figure: Figure): string {
   return `  ${figure.name}: ${round(figure.value)} ${figure.unit}${ratio}${goal}`
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'string' } },
-})
-const unknown = positionals.find((name) => !(name in GROUPS))
-if (unknown !== undefined) {
-  console.error(`No group "${unknown}". There are: ${Object.keys(GROUPS).join(', ')}.`)
-  process.exit(2)
+/** What is to be run and written, before anything is measured. Ends with 2 when it can't be. */
+function asked(): { readonly groups: readonly string[]; readonly json: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'string' } },
+    })
+    const unknown = positionals.find((name) => !(name in GROUPS))
+    if (unknown !== undefined)
+      throw new Error(`No group "${unknown}". There are: ${Object.keys(GROUPS).join(', ')}.`)
+    // Tried now: all that was measured would be lost with it.
+    if (values.json !== undefined) closeSync(openSync(values.json, 'a'))
+    return { groups: positionals, json: values.json }
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : 'unknown')
+    process.exit(2)
+  }
 }
+
+const { groups, json } = asked()
 const figures: Figure[] = []
 for (const [name, load] of Object.entries(GROUPS)) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue
+  if (groups.length > 0 && !groups.includes(name)) continue
   console.log(name)
   const { bench } = await load()
   for (const figure of await bench()) {
@@ -53,7 +64,7 @@ for (const [name, load] of Object.entries(GROUPS)) {
     console.log(line(figure))
   }
 }
-if (values.json !== undefined) {
+if (json !== undefined) {
   const rows = figures.map(({ name, value, unit, ratio, against, goal }) => ({
     name,
     value,
@@ -62,6 +73,6 @@ if (values.json !== undefined) {
     against: against ?? null,
     goal: goal ?? null,
   }))
-  writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
+  writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`)
 }
 process.exit(0)
