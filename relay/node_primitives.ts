@@ -50,7 +50,7 @@ function rawPublicKey(key: KeyObject): Bytes {
   return new Uint8Array(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url'))
 }
 
-/** The pair that this private KeyObject is. */
+/** The pair that this private KeyObject is: a fresh one, or one of the test vectors. */
 export function nodeX25519(privateKey: KeyObject): X25519Pair {
   return {
     publicKey: rawPublicKey(createPublicKey(privateKey)),
@@ -109,11 +109,7 @@ class NodeHmacKey implements HmacKey {
 }
 
 function x25519(): X25519Pair {
-  const pair = generateKeyPairSync('x25519')
-  return {
-    publicKey: rawPublicKey(pair.publicKey),
-    agree: (peer) => agree(pair.privateKey, peer),
-  }
+  return nodeX25519(generateKeyPairSync('x25519').privateKey)
 }
 
 function aead(raw: Bytes): Aead {
