@@ -10,13 +10,13 @@ import { dialTrunk, type TrunkAddress } from '../../relay/trunk_frames.ts'
 import {
   encodeClose,
   encodeTcpFrame,
-  encodeTrunk,
   TcpFrameReader,
   TRUNK,
   type TrunkMessage,
   TrunkReader,
 } from '../../web/protocol/envelope.ts'
 import { type Direction, type Script, Tamper } from './evil_script.ts'
+import { trunkMessage } from './trunk_message.ts'
 
 export type { Direction, Script, Seen } from './evil_script.ts'
 
@@ -75,12 +75,12 @@ class TamperedTrunk extends Duplex {
   }
 
   toRelay(...messages: readonly TrunkMessage[]): void {
-    for (const { op, id, body } of messages) this.push(encodeTrunk(op, id, body))
+    for (const { op, id, body } of messages) this.push(trunkMessage(op, id, body))
   }
 
   toEndpoint(...messages: readonly TrunkMessage[]): void {
     for (const { op, id, body } of messages)
-      if (this.#real.writable) this.#real.write(encodeTrunk(op, id, body))
+      if (this.#real.writable) this.#real.write(trunkMessage(op, id, body))
   }
 
   #altered(message: TrunkMessage, direction: Direction): TrunkMessage[] {

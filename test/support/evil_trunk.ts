@@ -1,8 +1,9 @@
 /** The hostile relay's other form: between the real relay's process and the endpoint's. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { encodeTrunk, TRUNK, type TrunkMessage, TrunkReader } from '../../web/protocol/envelope.ts'
+import { TRUNK, type TrunkMessage, TrunkReader } from '../../web/protocol/envelope.ts'
 import { type Direction, type Script, Tamper } from './evil_script.ts'
+import { trunkMessage } from './trunk_message.ts'
 
 export interface EvilTrunk {
   /** Where a relay finds its endpoint. */
@@ -38,7 +39,7 @@ export async function startEvilTrunk(target: number, script: Script): Promise<Ev
     from.on('data', (chunk) => {
       for (const message of reader.push(chunk))
         for (const { op, id, body } of altered(tamper, message, direction))
-          if (to.writable) to.write(encodeTrunk(op, id, body))
+          if (to.writable) to.write(trunkMessage(op, id, body))
     })
     from.on('end', () => to.end())
     from.on('error', () => to.destroy())

@@ -57,19 +57,6 @@ const BODY_LIMITS: Readonly<Record<TrunkOp, readonly [least: number, most: numbe
   [TRUNK.cast]: [1, MAX_FRAME],
 }
 
-/** One trunk message, ready to be written. Throws RangeError when the body does not fit its op. */
-export function encodeTrunk(op: TrunkOp, id: number, body: Uint8Array = EMPTY): Bytes {
-  const [least, most] = BODY_LIMITS[op]
-  if (body.length < least || body.length > most) throw new RangeError('body does not fit the op')
-  const out = new Uint8Array(4 + TRUNK_HEADER + body.length)
-  const view = new DataView(out.buffer)
-  view.setUint32(0, TRUNK_HEADER + body.length)
-  view.setUint8(4, op)
-  view.setUint32(5, id)
-  out.set(body, 4 + TRUNK_HEADER)
-  return out
-}
-
 /** The body of `close`. A text that is too long is cut at a character. */
 export function encodeClose(code: number, text: string): Bytes {
   let said = utf8(text)
