@@ -5,13 +5,14 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
-import { existsSync, globSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { installMissing } from './support/install.ts'
+import { placeOf, pythonWithCryptography } from './support/places.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -126,8 +127,8 @@ const STAGES: Record<string, () => Promise<Count>> = {
   node: () => nodeTests(['test/{project,protocol,chat,endpoint,relay,peer}/**/*.test.ts'], 2),
   fuzz: () => nodeTests(FUZZ, 2, []),
   python: async () => {
-    const python = '/usr/bin/python3'
-    if (!existsSync('/usr/lib/python3/dist-packages/cryptography')) {
+    const python = pythonWithCryptography()
+    if (python === undefined) {
       print('The second implementation of the vectors was not run: no python3-cryptography.\n')
       return { passed: 0, failed: 0 }
     }
@@ -141,7 +142,7 @@ const STAGES: Record<string, () => Promise<Count>> = {
   },
   chromium: () => counting('web-test-runner', ['--config', 'test/web-test-runner.config.mjs']),
   firefox: () => {
-    if (!existsSync('/usr/bin/firefox-esr') && !existsSync('/usr/bin/firefox')) {
+    if (placeOf('firefox') === undefined) {
       print('Nothing was run in Firefox: there is none.\n')
       return Promise.resolve({ passed: 0, failed: 0 })
     }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { placeOf } from './places.ts'
 
 /** Headless and quiet on a closed network; the sandbox is off because CI runs as root. */
 export const chromiumFlags = [
@@ -13,24 +14,16 @@ export const chromiumFlags = [
 
 /** Where Chromium is. Throws with what to install when there is none. */
 export function chromium(): string {
-  return find('SOTTO_CHROMIUM', 'Chromium (Debian: apt-get install chromium)', [
-    '/usr/bin/chromium',
-    '/usr/bin/chromium-browser',
-    '/usr/bin/google-chrome',
-    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  ])
+  return find('SOTTO_CHROMIUM', 'Chromium (Debian: apt-get install chromium)', 'chromium')
 }
 
 export function firefox(): string {
-  return find('SOTTO_FIREFOX', 'Firefox (Debian: apt-get install firefox-esr)', [
-    '/usr/bin/firefox-esr',
-    '/usr/bin/firefox',
-  ])
+  return find('SOTTO_FIREFOX', 'Firefox (Debian: apt-get install firefox-esr)', 'firefox')
 }
 
-function find(variable: string, what: string, places: readonly string[]): string {
+function find(variable: string, what: string, browser: 'chromium' | 'firefox'): string {
   const named = process.env[variable]
-  const found = (named ? [named] : places).find((place) => existsSync(place))
+  const found = named ? (existsSync(named) ? named : undefined) : placeOf(browser)
   if (found === undefined) throw new Error(`${what} was not found: install it or set ${variable}.`)
   return found
 }
