@@ -158,7 +158,7 @@ describe('a tab that oversteps is told which limit it was', () => {
         setImmediate(flood)
       }
       flood()
-      await loud.closed
+      assert.deepEqual(await loud.closed, endOf('overloaded'))
       assert.isTrue(
         stand.lines.some(({ fields }) => 'reason' in fields && fields.reason === 'overloaded'),
       )
