@@ -59,7 +59,10 @@ describe('a captive portal in the place of the relay (F13)', () => {
     await alice.say('written behind the portal')
     // The page tries on after an answer that is no relay's.
     assert.equal(await portal.next(), '/ws')
-    await alice.message('written behind the portal').getByText('Waiting for the connection').waitFor()
+    await alice
+      .message('written behind the portal')
+      .getByText('Waiting for the connection')
+      .waitFor()
     await portal.close()
 
     await browser.context.setOffline(true)
