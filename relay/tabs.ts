@@ -1,4 +1,4 @@
-import type { TemplatedApp, WebSocket } from 'uWebSockets.js'
+import type { TemplatedApp } from 'uWebSockets.js'
 import {
   CLOSE_CODES,
   decodeClose,
@@ -7,8 +7,8 @@ import {
   TRUNK,
   type TrunkMessage,
 } from '../web/protocol/envelope.ts'
-import { Admission, type Allowance, isHeavy, type Limits, take } from './limits.ts'
-import type { OriginTag } from './origin.ts'
+import { Admission, isHeavy, type Limits, take } from './limits.ts'
+import type { Socket, Tab } from './tab.ts'
 import { SlowTabs } from './tabs_slow.ts'
 import type { Trunk } from './trunk.ts'
 
@@ -25,32 +25,6 @@ export interface RelayLog {
   info(fields: object, text: string): void
   warn(fields: object, text: string): void
 }
-
-/** One open connection. */
-export class Tab implements Allowance {
-  readonly origin: OriginTag
-  /** Its number on the trunk; 0 while the endpoint has not been told of it. */
-  id = 0
-  /** Whether it has sent a frame yet, and the second in which it last did (or was opened). */
-  spoke = false
-  heard: number
-  frames = 0
-  bytes = 0
-  framesLeft: number
-  bytesLeft: number
-  refilled: number
-
-  /** `second`: of a clock that never jumps. */
-  constructor(origin: OriginTag, limits: Limits, second: number) {
-    this.origin = origin
-    this.heard = second
-    this.framesLeft = limits.frameBurst
-    this.bytesLeft = limits.byteBurst
-    this.refilled = second
-  }
-}
-
-export type Socket = WebSocket<Tab>
 
 /** All connections of one relay: their numbers, what they may do, and what passes through them. */
 export class Tabs {
