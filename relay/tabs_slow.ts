@@ -42,13 +42,15 @@ export class SlowTabs {
 
   /**
    * Who has to go: each whose buffer is over its limit, and the fullest when all together take more
-   * than three quarters of theirs. `hard` when there is no room left to wait for a farewell.
+   * than three quarters of theirs. `hard` when there is no room left to wait for a farewell: a
+   * quarter is for those, or what lingers would drive out who reads.
    */
   choose<T extends Buffered>(all: Iterable<T>): { ws: T; hard: boolean }[] {
     this.#oneGrew = this.#allGrew = 0
     const { tabBuffer, allTabsBuffer } = this.#limits
     const waiting: { ws: T; bytes: number }[] = []
-    let total = this.#stillLingering()
+    let lingering = this.#stillLingering()
+    let total = lingering
     for (const ws of all) {
       const bytes = ws.getBufferedAmount()
       if (bytes === 0) continue
@@ -59,10 +61,14 @@ export class SlowTabs {
     if (crowded) waiting.sort((a, b) => b.bytes - a.bytes)
     const chosen: { ws: T; hard: boolean }[] = []
     for (const { ws, bytes } of waiting) {
-      const hard = crowded && total > 0.5 * allTabsBuffer
-      if (!hard && bytes <= tabBuffer) continue
+      const fullest = crowded && total > 0.5 * allTabsBuffer
+      if (!fullest && bytes <= tabBuffer) continue
+      const hard = fullest || lingering + bytes > 0.25 * allTabsBuffer
       if (hard) total -= bytes
-      else this.#lingering.push({ until: this.#now() + LINGER, bytes })
+      else {
+        lingering += bytes
+        this.#lingering.push({ until: this.#now() + LINGER, bytes })
+      }
       chosen.push({ ws, hard })
     }
     return chosen
