@@ -92,3 +92,17 @@ export async function type(
   box.dispatchEvent(new InputEvent('input', { bubbles: true }))
   await drawn()
 }
+
+/** The next file that the page hands to the browser to save. */
+export function nextDownload(): Promise<{ name: string; text: string }> {
+  return new Promise((resolve, reject) => {
+    const { click } = HTMLAnchorElement.prototype
+    HTMLAnchorElement.prototype.click = function () {
+      HTMLAnchorElement.prototype.click = click
+      const name = this.download
+      fetch(this.href)
+        .then((file) => file.text())
+        .then((text) => resolve({ name, text }), reject)
+    }
+  })
+}

@@ -1,6 +1,15 @@
 import { setViewport } from '@web/test-runner-commands'
 import { digits, ScriptedChat, ScriptedDoor } from '../support/scripted_chat.ts'
-import { atTheDoor, button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
+import {
+  atTheDoor,
+  button,
+  drawn,
+  inTheChat,
+  nextDownload,
+  one,
+  type,
+  until,
+} from '../support/scripted_page.ts'
 import { after, assert, describe, it } from '../support/suite.ts'
 
 async function openIdentity() {
@@ -18,17 +27,6 @@ function choose(panel: HTMLElement, name: string, content: string): void {
   const input = one<HTMLInputElement>('input[type=file]', panel)
   input.files = files.files
   input.dispatchEvent(new Event('change'))
-}
-
-/** The name of the file that the page hands to the browser to save. */
-function saved(): Promise<string> {
-  return new Promise((resolve) => {
-    const { click } = HTMLAnchorElement.prototype
-    HTMLAnchorElement.prototype.click = function () {
-      HTMLAnchorElement.prototype.click = click
-      resolve(this.download)
-    }
-  })
 }
 
 describe('a key that exists in this browser alone', () => {
@@ -60,9 +58,9 @@ describe('the identity panel', () => {
   it('exports the key under a passphrase, and says from then on that it is backed up', async () => {
     const { door, panel } = await openIdentity()
     await type(one<HTMLInputElement>('#passphrase'), 'correct horse')
-    const file = saved()
+    const file = nextDownload()
     button('Export').click()
-    assert.equal(await file, 'sotto-alice.pem')
+    assert.equal((await file).name, 'sotto-alice.pem')
     assert.deepEqual(door.asked, ['export correct horse'])
     await until(() => panel.innerText.includes('Backed up'))
   })

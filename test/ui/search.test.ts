@@ -1,6 +1,14 @@
 import type { RoomId } from '../../web/chat/model.ts'
 import { LOBBY, NOON, privateRoom, ScriptedChat } from '../support/scripted_chat.ts'
-import { button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
+import {
+  button,
+  drawn,
+  inTheChat,
+  nextDownload,
+  one,
+  type,
+  until,
+} from '../support/scripted_page.ts'
 import { assert, describe, it } from '../support/suite.ts'
 
 async function searching() {
@@ -102,6 +110,31 @@ describe('what a device keeps', () => {
     button('Really wipe').click()
     await drawn()
     assert.deepEqual(chat.asked, ['history off', 'history on', `wipe ${LOBBY satisfies RoomId}`])
+  })
+
+  it('can be saved as text: each with its time and writer, and nobody writes a line in another’s name', async () => {
+    const { chat } = await inTheChat()
+    const at = Date.UTC(2026, 10, 28, 9, 5)
+    chat.put(LOBBY, chat.message({ from: 'bob', text: 'good morning', at }))
+    chat.put(
+      LOBBY,
+      chat.message({ from: 'bob', text: 'mine\n2026 carol: not hers\u2028nor this', at }),
+    )
+    chat.put(LOBBY, chat.message({ from: 'alice', text: 'still here', at, state: 'waiting' }))
+    one('.claim').click()
+    await drawn()
+    const saved = nextDownload()
+    button('Save as text').click()
+    const { name, text } = await saved
+    assert.equal(name, 'sotto-Lobby.txt')
+    assert.deepEqual(text.split('\n').slice(-6), [
+      '2026-11-28T09:05:00.000Z bob: good morning',
+      '2026-11-28T09:05:00.000Z bob: mine',
+      '    2026 carol: not hers',
+      '    nor this',
+      '2026-11-28T09:05:00.000Z alice: still here (not sent)',
+      '',
+    ])
   })
 
   it('verifies a person whose digits were compared', async () => {

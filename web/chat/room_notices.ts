@@ -12,7 +12,7 @@ export function forkNotice(meta: Meta, room: string, seen: string): Notice {
     title: `Possible manipulation ${place(meta)}`,
     seen,
     advice:
-      'Nothing is sent there any more, and what you have stays readable. Ask whoever runs the server whether a backup was restored. If not, somebody may be deceiving you: compare with the others by another way.',
+      'Nothing is sent there any more, and what you have stays readable: in the page it can be saved as text, under who can read it. Ask whoever runs the server whether a backup was restored. If not, somebody may be deceiving you: compare with the others by another way.',
     blocking: false,
     choices: [
       { choice: 'stay', label: 'Keep it read-only', danger: false },

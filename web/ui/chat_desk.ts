@@ -22,6 +22,8 @@ import {
 } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import './chat_screen.ts'
+import { download, fileName } from './download.ts'
+import { transcript } from './transcript.ts'
 
 /**
  * The chat of somebody who is in. It alone acts on what the elements in it ask for, and it alone
@@ -68,11 +70,7 @@ export class ChatDesk extends SottoElement {
     on<RemoveRoomEvent>(RemoveRoomEvent.type, ({ room }) => this.#removeRoom(room))
     on<ConnectionEvent>(ConnectionEvent.type, ({ what }) => this.#connection(what))
     on<ShowMessageEvent>(ShowMessageEvent.type, (event) => this.#showMessage(event))
-    on<HistoryEvent>(HistoryEvent.type, ({ room, what }) =>
-      what === 'wipe'
-        ? this.#model?.wipeHistory(room)
-        : this.#model?.setHistory(room, what === 'keep'),
-    )
+    on<HistoryEvent>(HistoryEvent.type, (event) => this.#keep(event))
     on<NoticeEvent>(NoticeEvent.type, (event) => this.#decide(event))
   }
 
@@ -173,6 +171,15 @@ export class ChatDesk extends SottoElement {
     this.panel = undefined
     await this.updateComplete
     this.querySelector('chat-screen')?.show(hit)
+  }
+
+  async #keep({ room, what }: HistoryEvent): Promise<void> {
+    const model = this.#model
+    const view = model?.state.rooms.find((one) => one.room === room)
+    if (what === 'wipe') await model?.wipeHistory(room)
+    else if (what !== 'save') await model?.setHistory(room, what === 'keep')
+    else if (model && view)
+      download(await transcript(model, view), fileName(view.title, 'txt'), 'text/plain')
   }
 
   async #removeRoom(room: RoomId): Promise<void> {

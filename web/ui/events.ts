@@ -231,12 +231,12 @@ export class ShowMessageEvent extends Ask {
   }
 }
 
-/** What this device keeps of a conversation. */
+/** What this device keeps of a conversation; `save`: a copy of it as a file. */
 export class HistoryEvent extends Ask {
   static readonly type = 'sotto-history'
   readonly room: RoomId
-  readonly what: 'keep' | 'forget' | 'wipe'
-  constructor(room: RoomId, what: 'keep' | 'forget' | 'wipe') {
+  readonly what: 'keep' | 'forget' | 'save' | 'wipe'
+  constructor(room: RoomId, what: HistoryEvent['what']) {
     super(HistoryEvent.type)
     this.room = room
     this.what = what

@@ -2,10 +2,11 @@ import type { ChatModel, Me } from '../chat/model.ts'
 import './app_lock_form.ts'
 import './device_list.ts'
 import type { Door, Entered, IdentityKeeper, KeyFile } from './door.ts'
+import { download, fileName } from './download.ts'
 import { DeletePersonEvent, SomebodyElseEvent, StartEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, warningIcon } from './icons.ts'
-import { keyFileName, passphraseField, readKeyFile } from './key_import.ts'
+import { passphraseField, readKeyFile } from './key_import.ts'
 import './password_form.ts'
 import type { QrCode } from './qr_code.ts'
 import { SidePanel } from './side_panel.ts'
@@ -183,8 +184,9 @@ export class IdentityPanel extends SidePanel {
         throw new Error(`Choose a passphrase of at least ${SHORTEST} characters, then export.`)
       const pem = await this.keeper?.exportPem(passphrase)
       if (pem === undefined) return
-      download(pem, keyFileName(user))
-      this.done = `Exported as ${keyFileName(user)}. Keep it, and the passphrase, in a safe place.`
+      const name = fileName(user, 'pem')
+      download([pem], name, 'application/x-pem-file')
+      this.done = `Exported as ${name}. Keep it, and the passphrase, in a safe place.`
     })
   }
 
@@ -245,16 +247,6 @@ function notBackedUp(persistent: boolean): Html {
     <b>Not backed up.</b> This key exists in this browser and nowhere else. Without an exported file your name is
     lost when the browser’s data is.${persistent ? '' : ' This browser may delete it by itself when space runs out.'}
   </span></p>`
-}
-
-/** Hands the browser a text file to save. Nothing goes over the network. */
-function download(text: string, name: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: 'application/x-pem-file' }))
-  const link = document.createElement('a')
-  link.href = address
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(address), 60_000)
 }
 
 declare global {

@@ -24,11 +24,6 @@ export async function readKeyFile(
   return { key, name: name.replaceAll('_', ' ') }
 }
 
-/** What our export calls a person's file: safe on every system. */
-export function keyFileName(user: string): string {
-  return `sotto-${user.replace(/[^\p{L}\p{N}.-]+/gu, '_')}.pem`
-}
-
 /**
  * The box for a key file's passphrase. It opens no account, so that no password manager is to keep
  * or fill it. `help` is rendered below it.

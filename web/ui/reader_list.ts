@@ -91,6 +91,7 @@ export class ReaderList extends SottoElement {
       <p class="soft small">${phase === 'gone' ? OVER : keepsHistory ? KEPT : NOT_KEPT}</p>
       <div class="history">
         ${phase === 'gone' ? nothing : html`<button class="button" type="button" @click=${ask(keepsHistory ? 'forget' : 'keep')}>${keepsHistory ? 'Stop keeping' : 'Keep from now on'}</button>`}
+        <button class="button" type="button" @click=${ask('save')}>Save as text</button>
         <button class="button ${this.wiping ? 'danger' : ''}" type="button"
           @click=${this.wiping ? ask('wipe') : this.#askWipe}>${this.wiping ? 'Really wipe' : 'Wipe what is kept…'}</button>
       </div>`

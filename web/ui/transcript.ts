@@ -1,0 +1,28 @@
+import type { ChatModel, RoomView, TimelineItem } from '../chat/model.ts'
+import { iso } from './words.ts'
+
+/** Items that are read at once: all of a long conversation need not be in memory twice. */
+const SLICE = 1_024
+
+/**
+ * All that this device has of a conversation, as plain text in pieces: one item after the other,
+ * with its time (UTC) and who wrote it. Further lines of a message are indented, so that nobody can
+ * write what looks like somebody else's.
+ */
+export async function transcript(
+  model: Pick<ChatModel, 'timeline'>,
+  { room, length }: RoomView,
+): Promise<string[]> {
+  const pieces: string[] = []
+  for (let from = 0; from < length; from += SLICE)
+    pieces.push((await model.timeline(room, from, from + SLICE)).map(line).join(''))
+  return pieces
+}
+
+function line(item: TimelineItem): string {
+  const said =
+    item.kind === 'text'
+      ? `${item.from}: ${item.text}${item.state === 'received' || item.state === 'sent' ? '' : ' (not sent)'}`
+      : `* ${item.text}`
+  return `${iso(item.at)} ${said.replace(/\r\n|[\n\r\v\f\u0085\u2028\u2029]/g, '\n    ')}\n`
+}
