@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { NOTE } from './nonce_notes.ts'
+import { HASH, NOTE } from './nonce_notes.ts'
 import { steadyPort } from './ports.ts'
 
 const CLI = fileURLToPath(new URL('../../relay/cli.ts', import.meta.url))
@@ -61,6 +61,8 @@ export interface Stack {
   logged(part: PartName, pattern: RegExp): Promise<void>
   /** Every byte between relay and endpoint so far, both ways. Needs `record`. */
   recorded(): Buffer
+  /** Hashes of the keys under which the parts have sealed so far, one after the other. */
+  sealedUnder(): Promise<readonly string[]>
   pid(part: PartName): number
   /** Sends a signal and resolves, when it ended the part, with its exit code (null: killed). */
   kill(part: PartName, signal?: NodeJS.Signals): Promise<number | null>
@@ -207,13 +209,19 @@ export class NonceFile {
     return new NonceFile(await mkdtemp(join(tmpdir(), 'sotto-nonces-')))
   }
 
+  /** What was sealed under so far, one after the other: the key's hash and the nonce. */
+  async pairs(): Promise<string[]> {
+    const notes = await readFile(join(this.#directory, 'nonces'), 'latin1').catch(() => '')
+    const count = Math.floor(notes.length / NOTE)
+    return Array.from({ length: count }, (_, n) => notes.slice(n * NOTE, (n + 1) * NOTE))
+  }
+
   /** Throws when one pair was used twice. */
   async close(): Promise<void> {
-    const notes = await readFile(join(this.#directory, 'nonces'), 'latin1').catch(() => '')
-    await rm(this.#directory, { recursive: true, force: true })
     const used = new Set<string>()
-    for (let at = 0; at + NOTE <= notes.length; at += NOTE) {
-      const pair = notes.slice(at, at + NOTE)
+    const pairs = await this.pairs()
+    await rm(this.#directory, { recursive: true, force: true })
+    for (const pair of pairs) {
       if (used.has(pair)) throw new Error('a part of Sotto used one nonce twice under one key')
       used.add(pair)
     }
@@ -268,6 +276,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       logs: (part) => (part === undefined ? endpoint.log + relay.log : parts[part].log),
       logged: (part, pattern) => parts[part].logged(pattern),
       recorded: () => recorder?.recorded ?? Buffer.alloc(0),
+      sealedUnder: async () => ((await nonces?.pairs()) ?? []).map((pair) => pair.slice(0, HASH)),
       pid: (part) => parts[part].pid,
       kill: (part, signal = 'SIGKILL') => parts[part].kill(signal),
       async restart(part) {
