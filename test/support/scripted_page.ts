@@ -26,6 +26,8 @@ async function styled(): Promise<void> {
 export async function atTheDoor(door = new ScriptedDoor()): Promise<ScriptedPage> {
   await styled()
   document.querySelector('sotto-app')?.remove()
+  // How deep the page before this one was is its own: going back from there would be taken for the person's.
+  history.replaceState(null, '')
   const app = document.createElement('sotto-app')
   app.door = door
   document.body.append(app)
