@@ -7,7 +7,7 @@ import type { Link, Loaded } from './room_deps.ts'
 import { create, type Entered, enter, placed } from './room_enter.ts'
 import type { Then } from './room_loop.ts'
 import { SET_UP_ANEW } from './room_read.ts'
-import { newKeyLine, outlived, undecided } from './room_renewal.ts'
+import { keyOfPeer, newKeyLine, outlived, undecided } from './room_renewal.ts'
 import type { Change, Pending } from './room_store.ts'
 import { RefusedError } from './rpc.ts'
 
@@ -155,12 +155,13 @@ export class RoomGroup {
   #rejoined(change: Change): Change {
     const { store, deps } = this.#core
     if (!change.group) return change
-    const { repair, peer, peerKey } = store.meta
+    const { repair, peerKey } = store.meta
     const text = `${repair} It has joined again; what was written in between can’t be read here.`
     const at = deps.clock.now()
     const repaired = repair === '' ? [] : [{ k: 's', id: `repair-${at}`, text, at } as const]
-    const meta = { ...change.meta, peerKey: deps.trust.person(peer)?.fingerprint ?? peerKey }
-    return { ...change, meta, items: [...repaired, ...newKeyLine(this.#core)] }
+    const key = keyOfPeer(change.group.state, deps)
+    const meta = { ...change.meta, peerKey: key ?? peerKey }
+    return { ...change, meta, items: [...repaired, ...newKeyLine(this.#core, key)] }
   }
 
   /** Makes the commit that is wished for, once everything that came before has been read. */

@@ -1,6 +1,7 @@
-import { equal } from '../protocol/bytes.ts'
+import { type Bytes, equal } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
 import type { StoredItem } from './history.ts'
+import type { RoomState } from './mls.ts'
 import type { RoomDeps } from './room_deps.ts'
 import type { RoomStore } from './room_store.ts'
 
@@ -30,20 +31,23 @@ export function undecided({ store, deps }: Room): boolean {
   return peer !== '' && deps.trust.word(peer) === 'changed'
 }
 
+/** The other person's key (32 bytes) that a private room's group was made for. */
+export function keyOfPeer({ policy }: RoomState, deps: RoomDeps): Bytes | undefined {
+  if (policy.kind !== 'members') return undefined
+  return policy.members.find(({ user }) => user !== deps.me.user)?.fingerprint
+}
+
 /** The group was made for another key than the one that is trusted now. */
 export function outlived({ store, deps }: Room): boolean {
-  const policy = store.group?.state.policy
+  const key = store.group ? keyOfPeer(store.group.state, deps) : undefined
   const pin = deps.trust.person(store.meta.peer)
-  if (policy?.kind !== 'members' || pin === undefined) return false
-  const listed = policy.members.find(({ user }) => user !== deps.me.user)
-  return listed !== undefined && !equal(listed.fingerprint, pin.fingerprint)
+  return key !== undefined && pin !== undefined && !equal(key, pin.fingerprint)
 }
 
 /** A line for the room when this device comes into a group for another key than the last one. */
-export function newKeyLine({ store, deps }: Room): StoredItem[] {
+export function newKeyLine({ store, deps }: Room, key: Bytes | undefined): StoredItem[] {
   const { peer, peerKey } = store.meta
-  const pin = deps.trust.person(peer)
-  if (!peerKey || pin === undefined || equal(peerKey, pin.fingerprint)) return []
+  if (!peerKey || key === undefined || equal(peerKey, key)) return []
   const at = deps.clock.now()
   const text = `${peer} has a new key, and you have decided to trust it. What is written from here on is sealed for it.`
   return [{ k: 's', id: `key-${at}`, text, at }]
