@@ -125,6 +125,8 @@ describe('a private conversation with somebody whose key has changed', () => {
       alice.chat,
       () => viewOf(alice)?.readers.some(({ devices }) => devices === 2) ?? false,
     )
+    // It has the group for the old key itself: otherwise there is nothing that could be new to it.
+    await until(second.chat, () => viewOf(second)?.phase === 'ready')
     const identity = await rekey()
     const again = await stand.peer('bob', { identity })
     again.chat.connect()
