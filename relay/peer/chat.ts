@@ -1,14 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Chat } from '../../web/chat/chat.ts'
-import type {
-  ChatState,
-  MessageId,
-  MessageView,
-  Notice,
-  RoomId,
-  RoomView,
-} from '../../web/chat/model.ts'
+import type { ChatState, MessageId, Notice, RoomId } from '../../web/chat/model.ts'
 import { NOT_ACCEPTED } from '../../web/chat/notice_texts.ts'
 import type { Profile } from '../../web/chat/profile.ts'
 import type { Bytes } from '../../web/protocol/bytes.ts'
@@ -17,9 +10,10 @@ import { nodePrimitives } from '../node_primitives.ts'
 import { ConnectionLines } from './connection_lines.ts'
 import { harmless, harmlessLines } from './harmless.ts'
 import { fileProfile } from './profile.ts'
+import { failedIn, RoomLines } from './room_lines.ts'
 import { dialTcp } from './tcp.ts'
 import { Terminal } from './terminal.ts'
-import { lineOf, said, TRUST } from './wording.ts'
+import { said, TRUST } from './wording.ts'
 
 export interface ChatCommand {
   readonly name: string
@@ -40,8 +34,6 @@ export interface ChatCommand {
   readonly patience?: number
 }
 
-/** Old messages that are shown at the start. */
-const LOOK_BACK = 20
 const PATIENCE_MS = 15_000
 /** Obeyed at once; all other lines wait for the lobby, before which one may be a password. */
 const AT_ONCE = /^\/(?:choose|help|quit)\b/
@@ -104,15 +96,9 @@ class Talk {
   readonly #chat: Chat
   readonly #terminal: Terminal
   readonly #patience: number
-  /** How much of each room's timeline has been printed. */
-  readonly #printed = new Map<string, number>()
-  readonly #printing = new Map<string, Promise<void>>()
   readonly #connection: ConnectionLines
+  readonly #rooms: RoomLines
   readonly #notices = new Set<string>()
-  /** Messages that failed and were told of. */
-  readonly #failures = new Set<string>()
-  /** What was last said about each room's state. */
-  readonly #states = new Map<string, string>()
   /** As it was last shown: each wish for passwords is one of its own. */
   #last: ChatState['connection'] | undefined
   #admitting = false
@@ -125,7 +111,9 @@ class Talk {
     this.#chat = chat
     this.#terminal = terminal
     this.#patience = patience
-    this.#connection = new ConnectionLines((line) => terminal.print(line))
+    const print = (line: string) => terminal.print(line)
+    this.#connection = new ConnectionLines(print)
+    this.#rooms = new RoomLines(chat, print)
   }
 
   async run(stopped: Promise<unknown>): Promise<number> {
@@ -173,7 +161,7 @@ class Talk {
       }
     }
     await this.#until((state) => ready(state) && unsent(state) === 0)
-    await Promise.all(this.#printing.values())
+    await this.#rooms.settled()
     return this.#chat.state.rooms.some(({ failed = 0 }) => failed > 0) ? 1 : code()
   }
 
@@ -245,13 +233,7 @@ class Talk {
     const { rooms } = this.#chat.state
     if (!rooms.some(({ failed = 0 }) => failed > 0)) this.#terminal.print('Nothing has failed.')
     for (const view of rooms)
-      for (const { id } of await this.#failedIn(view)) await decide(view.room, id)
-  }
-
-  async #failedIn({ room, length, outgoing = 0, failed = 0 }: RoomView): Promise<MessageView[]> {
-    if (failed === 0) return []
-    const items = await this.#chat.timeline(room, length - outgoing, length)
-    return items.filter((item) => item.kind === 'text').filter(({ state }) => state === 'failed')
+      for (const { id } of await failedIn(this.#chat, view)) await decide(view.room, id)
   }
 
   async #choose(choice: string): Promise<void> {
@@ -278,7 +260,7 @@ class Talk {
     if (connection !== this.#last && connection.phase === 'admission') void this.#admit()
     this.#last = connection
     for (const notice of state.notices) this.#showNotice(notice)
-    for (const room of state.rooms) this.#showRoom(room)
+    for (const room of state.rooms) this.#rooms.show(room)
   }
 
   async #admit(): Promise<void> {
@@ -312,44 +294,6 @@ class Talk {
     this.#terminal.print(`! ${harmlessLines(`${title}: ${seen} ${advice}`)}`)
     for (const { choice, label } of choices)
       this.#terminal.print(`!   /choose ${choice}: ${harmless(label)}`)
-  }
-
-  /** Prints what has got its final place since; one room's lines never overtake each other. */
-  #showRoom(room: RoomView): void {
-    const before = this.#printing.get(room.room) ?? Promise.resolve()
-    this.#printing.set(
-      room.room,
-      before.then(() => this.#printRoom(room)).catch((error) => this.#terminal.print(said(error))),
-    )
-  }
-
-  async #printRoom(view: RoomView): Promise<void> {
-    const { room, kind, title, length, outgoing = 0 } = view
-    const place = kind === 'lobby' ? '' : `[private, ${harmless(title)}] `
-    const settled = length - outgoing
-    const from = this.#printed.get(room) ?? Math.max(0, settled - LOOK_BACK)
-    if (settled > from) {
-      this.#printed.set(room, settled)
-      for (const item of await this.#chat.timeline(room, from, settled))
-        this.#terminal.print(place + lineOf(item))
-    }
-    this.#printState(place, view)
-    for (const { id, text, reason } of await this.#failedIn(view)) {
-      if (this.#failures.has(id)) continue
-      this.#failures.add(id)
-      this.#terminal.print(`${place}! Not sent: ${harmlessLines(text)}`)
-      const ways = view.phase === 'gone' ? '/discard' : '/retry or /discard'
-      this.#terminal.print(`!   ${harmless(reason)} ${ways}?`)
-    }
-  }
-
-  /** Says what keeps a room from being used, and when that is over. */
-  #printState(place: string, { room, phase, text }: RoomView): void {
-    const before = this.#states.get(room) ?? ''
-    const now = phase === 'stopped' || phase === 'repairing' ? text : ''
-    if (now === before) return
-    this.#states.set(room, now)
-    this.#terminal.print(`${place}* ${now === '' ? 'This conversation goes on.' : harmless(now)}`)
   }
 
   // ── waiting ──
