@@ -12,6 +12,10 @@ export interface Limits {
   readonly silence: number
   /** Without any frame from the tab. */
   readonly idle: number
+  /** What a tab may be given of casts beyond what it has answered for: a new one, … */
+  readonly tabWindow: number
+  /** … and one that has answered often. */
+  readonly tabWindowMost: number
   /** What may wait for one slow tab, … */
   readonly tabBuffer: number
   /** … for all tabs together, … */
@@ -29,6 +33,8 @@ export const LIMITS: Limits = {
   byteBurst: 8 * 2 ** 20,
   silence: 10,
   idle: 600,
+  tabWindow: 2 ** 16,
+  tabWindowMost: 2 ** 20,
   tabBuffer: 4 * 2 ** 20,
   allTabsBuffer: 256 * 2 ** 20,
   trunkBuffer: 16 * 2 ** 20,

@@ -126,6 +126,7 @@ function serve(app: TemplatedApp, site: Site, tabs: Tabs, limits: Limits, proxy:
     },
     open: (ws) => tabs.opened(ws as Socket),
     message: (ws, frame, isBinary) => tabs.received(ws as Socket, frame, isBinary),
+    pong: (ws, payload) => tabs.answered(ws as Socket, payload),
     dropped: (ws) => tabs.dropped(ws as Socket),
     close: (ws, code) => tabs.closed(ws as Socket, code),
   })

@@ -9,6 +9,7 @@ import {
 } from '../web/protocol/envelope.ts'
 import { Admission, isHeavy, type Limits, take } from './limits.ts'
 import type { Socket, Tab } from './tab.ts'
+import { Casts } from './tabs_casts.ts'
 import { SlowTabs } from './tabs_slow.ts'
 import type { Trunk } from './trunk.ts'
 
@@ -28,30 +29,32 @@ export interface RelayLog {
 
 /** All connections of one relay: their numbers, what they may do, and what passes through them. */
 export class Tabs {
-  readonly #app: Pick<TemplatedApp, 'publish' | 'numSubscribers'>
   readonly #limits: Limits
   readonly #log: RelayLog
   readonly #now: () => number
   readonly #admission: Admission
   readonly #sockets = new Map<number, Socket>()
-  readonly #topics = new Map<number, string>()
+  readonly #casts: Casts
   readonly #slow: SlowTabs
   #trunk: Trunk | undefined
   #lastId = 0
 
   /** `now`: whole seconds of a clock that never jumps. */
   constructor(
-    app: Pick<TemplatedApp, 'publish' | 'numSubscribers'>,
+    app: Pick<TemplatedApp, 'publish'>,
     limits: Limits,
     log: RelayLog,
     now: () => number,
   ) {
-    this.#app = app
     this.#limits = limits
     this.#log = log
     this.#now = now
     this.#admission = new Admission(limits)
     this.#slow = new SlowTabs(limits, now)
+    this.#casts = new Casts(app, limits, {
+      send: (ws, frame) => this.#send(ws, frame),
+      slow: (ws) => this.#end(ws, 'too_slow'),
+    })
   }
 
   get size(): number {
@@ -104,6 +107,7 @@ export class Tabs {
   closed(ws: Socket, code: number): void {
     const tab = ws.getUserData()
     this.#admission.leave(tab.origin)
+    this.#casts.closed(ws)
     const { id, origin, frames, bytes } = tab
     this.#log.debug(
       { connection: id, origin: origin.name, code, frames, bytes },
@@ -118,10 +122,15 @@ export class Tabs {
     const ws = op === TRUNK.cast ? undefined : this.#sockets.get(id)
     if (op === TRUNK.cast) this.#cast(id, body)
     else if (!ws) return
-    else if (op === TRUNK.data) this.#send(ws, body)
-    else if (op === TRUNK.subscribe) ws.subscribe(this.#topic(decodeTopic(body)))
-    else if (op === TRUNK.unsubscribe) ws.unsubscribe(this.#topic(decodeTopic(body)))
+    else if (op === TRUNK.data) this.#casts.data(ws, body)
+    else if (op === TRUNK.subscribe) this.#casts.subscribe(ws, decodeTopic(body))
+    else if (op === TRUNK.unsubscribe) this.#casts.unsubscribe(ws, decodeTopic(body))
     else if (op === TRUNK.close) this.#endedByEndpoint(ws, id, body)
+  }
+
+  /** A pong came. */
+  answered(ws: Socket, payload: ArrayBuffer): void {
+    this.#casts.answered(ws, payload)
   }
 
   /** After all that came over the trunk in one piece. */
@@ -168,9 +177,8 @@ export class Tabs {
   }
 
   #cast(id: number, frame: Uint8Array): void {
-    const topic = this.#topic(id)
-    this.#slow.queued(frame.length, this.#app.numSubscribers(topic))
-    this.#app.publish(topic, frame, true, false)
+    this.#slow.queued(frame.length, this.#casts.members(id))
+    this.#casts.cast(id, frame)
   }
 
   #shed(): void {
@@ -179,8 +187,9 @@ export class Tabs {
   }
 
   #endedByEndpoint(ws: Socket, id: number, body: Uint8Array): void {
+    this.#casts.flush(ws)
+    if (!this.#sockets.delete(id)) return
     const { code, text } = decodeClose(body)
-    this.#sockets.delete(id)
     ws.end(code === 1000 || (code >= 4000 && code < 5000) ? code : 1000, text)
   }
 
@@ -203,14 +212,5 @@ export class Tabs {
     do this.#lastId = this.#lastId === LAST_ID ? 1 : this.#lastId + 1
     while (this.#sockets.has(this.#lastId))
     return this.#lastId
-  }
-
-  #topic(topic: number): string {
-    const known = this.#topics.get(topic)
-    if (known !== undefined) return known
-    if (this.#topics.size >= 100_000) this.#topics.clear()
-    const name = String(topic)
-    this.#topics.set(topic, name)
-    return name
   }
 }
