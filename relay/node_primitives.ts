@@ -152,16 +152,11 @@ function inDer(spki: Bytes) {
 }
 
 function rsaVerify(spki: Bytes, signature: Bytes, data: Bytes): boolean {
-  return verify(
-    'sha256',
-    data,
-    {
-      ...inDer(spki),
-      padding: constants.RSA_PKCS1_PSS_PADDING,
-      saltLength: PSS_SALT,
-    },
-    signature,
-  )
+  const key = createPublicKey(inDer(spki))
+  // RFC 8017, 8.1.2, step 1: OpenSSL takes one without its leading zeros as well.
+  if (signature.length * 8 !== key.asymmetricKeyDetails?.modulusLength) return false
+  const padding = constants.RSA_PKCS1_PSS_PADDING
+  return verify('sha256', data, { key, padding, saltLength: PSS_SALT }, signature)
 }
 
 function rsaEncrypt(spki: Bytes, label: Bytes, message: Bytes): Bytes {

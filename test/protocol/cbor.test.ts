@@ -173,7 +173,8 @@ describe('CBOR', () => {
         }
         taken += 1
         assert.equal(hex(encode(read)), hex(bytes))
-        assert.deepEqual(cborg.decode(bytes, STRICT), read)
+        // cborg drops U+FEFF at the beginning of a text.
+        if (!hex(bytes).includes('efbbbf')) assert.deepEqual(cborg.decode(bytes, STRICT), read)
       }
       assert.isAbove(taken, COUNT / 10)
     }))

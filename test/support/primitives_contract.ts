@@ -1,6 +1,7 @@
 /** What every implementation of Primitives must do. Vectors: RFC 7748, RFC 4231, NIST GCM. */
 import { type Bytes, EMPTY, equal, fromHex, hex, utf8 } from '../../web/protocol/bytes.ts'
 import type { Primitives } from '../../web/protocol/primitives.ts'
+import forgeries from '../vectors/forgeries.json' with { type: 'json' }
 import keys from '../vectors/keys.json' with { type: 'json' }
 import { serverKey, signer } from './handshake_rig.ts'
 import { seeded } from './random.ts'
@@ -106,6 +107,31 @@ export function primitivesContract(name: string, p: Primitives): void {
       assert.isFalse(await p.rsaVerify(fromHex(keys.other.spki), sig, data))
       assert.isFalse(await p.rsaVerify(spki, sig.slice(1), data))
       assert.isFalse(await p.rsaVerify(spki, EMPTY, data))
+    })
+
+    it('take no RSA-PSS signature that is almost right', async () => {
+      const { data, rsaPss } = forgeries
+      const [spki, signed] = [fromHex(rsaPss.spki), fromHex(data)]
+      for (const { name, bytes, good } of rsaPss.cases)
+        assert.equal(await p.rsaVerify(spki, fromHex(bytes), signed), good, name)
+    })
+
+    it('take no Ed25519 signature that is almost right', async () => {
+      const { data, ed25519 } = forgeries
+      const verify = await p.ed25519Verifier(fromHex(ed25519.public))
+      for (const { name, bytes, good } of ed25519.cases)
+        assert.equal(await verify(fromHex(bytes), fromHex(data)), good, name)
+    })
+
+    it('open nothing that AES-256-GCM has almost sealed', async () => {
+      const { data, aesGcm } = forgeries
+      const aead = await p.aead(fromHex(aesGcm.key))
+      const [nonce, aad] = [fromHex(aesGcm.nonce), fromHex(aesGcm.aad)]
+      for (const { name, bytes, good } of aesGcm.cases) {
+        const open = async () => aead.open(nonce, aad, fromHex(bytes))
+        if (good) assert.equal(hex(await open()), data, name)
+        else await fails('crypto_failed', open)
+      }
     })
 
     it('sign with Ed25519, and take bad signatures for bad', async () => {

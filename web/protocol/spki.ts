@@ -90,7 +90,11 @@ export async function verifySignature(
   data: Bytes,
   signature: Bytes,
 ): Promise<boolean> {
-  return crypto.subtle.verify(PSS, await importForVerify(spki), signature, data)
+  const key = await importForVerify(spki)
+  const { modulusLength } = key.algorithm as RsaHashedKeyAlgorithm
+  // RFC 8017, 8.1.2, step 1: OpenSSL takes one without its leading zeros as well.
+  if (signature.length !== modulusLength / 8) return false
+  return crypto.subtle.verify(PSS, key, signature, data)
 }
 
 function notTheTemplate(): SottoError {
