@@ -23,6 +23,7 @@ import type {
   Verify,
   X25519Pair,
 } from '../web/protocol/primitives.ts'
+import { isEd25519Key } from '../web/protocol/sound_keys.ts'
 
 const KEY_LENGTH = 32
 const TAG_LENGTH = 16
@@ -182,12 +183,8 @@ function ed25519(): SigningPair {
 }
 
 function ed25519Verifier(raw: Bytes): Verify {
-  let key: KeyObject
-  try {
-    key = publicKey('Ed25519', raw)
-  } catch (cause) {
-    throw new SottoError('bad_key', 'This is not an Ed25519 public key.', { cause })
-  }
+  if (!isEd25519Key(raw)) throw new SottoError('bad_key', 'This is not an Ed25519 public key.')
+  const key = publicKey('Ed25519', raw)
   return (signature, data) => verify(null, data, key, signature)
 }
 

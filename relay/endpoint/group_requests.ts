@@ -100,6 +100,9 @@ export class GroupRequests {
     const groupInfo = store.groupInfo(room.room)
     if (room.generation === null || groupInfo === undefined) throw staleEpoch(room)
     const { generation, epoch } = room
+    const now = rooms.of(peer, request.room)
+    // A commit has come between the two reads: what was read may be of another epoch.
+    if (now.generation !== generation || now.epoch !== epoch) return this.groupInfo(peer, request)
     return {
       reply: { generation, epoch, groupInfo, head: rooms.head(room.room) },
       // Who comes in may be kept out by a removed device of the same name.

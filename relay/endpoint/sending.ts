@@ -7,6 +7,7 @@ import {
   readJoiner,
   readMlsHeader,
 } from '../../web/protocol/mls_header.ts'
+import { isXWingKey } from '../../web/protocol/sound_keys.ts'
 import type { Casting } from './casting.ts'
 import type { Groups } from './groups.ts'
 import { deviceKey, deviceOf, type Outcome, type Peer, type RequestOf } from './peer.ts'
@@ -104,7 +105,9 @@ export class Sending {
    */
   async #mustBringItself(peer: Peer, mls: Bytes): Promise<void> {
     const { store, hostKeyHash, skeleton } = this.#needs
-    const { identity, signatureKey } = readJoiner(mls)
+    const { identity, signatureKey, encryptionKey } = readJoiner(mls)
+    if (!isXWingKey(encryptionKey))
+      throw new Refused('denied', 'Nobody could encrypt to the device that joins the room.')
     const account = store.account(peer.skeleton)
     const binding = await verifyBinding(identity, signatureKey, hostKeyHash, store.now()).catch(
       (error: SottoError) => {

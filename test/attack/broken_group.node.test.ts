@@ -7,7 +7,7 @@ import { type BarePeer, enter, msgId } from '../support/bare_peer.ts'
 import { lobbyOf, type Peer, quickIdentity, Stand, shown } from '../support/peers.ts'
 import { afterEach, assert, before, beforeEach, describe, fails, it } from '../support/suite.ts'
 import { until } from '../support/until.ts'
-import { evilJoin, forge } from './members_evil.ts'
+import { evilJoin, forge, spoiling, UNUSABLE } from './members_evil.ts'
 
 const LOCKED_OUT_MS = 300
 
@@ -32,15 +32,20 @@ describe('a person who joins the lobby to break it', () => {
     await stand.close()
   })
 
-  /** Eve's commit by which a leaf of this name comes in. */
-  async function joining(user: string): Promise<{ room: Bytes; mls: Bytes; groupInfo: Bytes }> {
+  /** Eve's commit by which a leaf of this name comes in, the key of which may be spoilt. */
+  async function joining(
+    user: string,
+    spoil?: (key: Bytes) => Bytes,
+  ): Promise<{ room: Bytes; mls: Bytes; groupInfo: Bytes }> {
     const { port, fingerprint } = stand.endpoint
     eve = await enter(port, { user: 'eve', identity, device, fingerprint })
     const room = fromHex(lobbyOf(alice.chat))
     const { groupInfo } = await eve.ask({ op: 'group_info', room })
     const [host, now, suite] = [fromHex(fingerprint), Date.now(), await mlsSuite()]
     const keys = await makeDeviceKeys({ suite, identity, user, device, hostKeyHash: host, now })
-    const mls = await evilJoin(keys, groupInfo, await forge(keys, keys.binding.encoded))
+    const forged = await forge(keys, keys.binding.encoded)
+    const used = spoil === undefined ? suite : spoiling(suite, spoil)
+    const mls = await evilJoin({ ...keys, suite: used }, groupInfo, forged)
     return { room, mls, groupInfo }
   }
 
@@ -70,6 +75,24 @@ describe('a person who joins the lobby to break it', () => {
     await joining('eve')
     assert.deepEqual(alice.chat.state.notices, [])
     await talk(alice, bob)
+  })
+
+  it('by a leaf that nobody could encrypt to is refused', async () => {
+    for (const [, spoil] of UNUSABLE) {
+      const { room, mls, groupInfo } = await joining('eve', spoil)
+      await fails('denied', () => send(room, mls, groupInfo))
+      await eve.close()
+    }
+    await joining('eve')
+    await talk(alice, bob)
+  })
+
+  it('with a GroupInfo of the time before keeps a newcomer out for a while, and not for good', async () => {
+    const { room, mls, groupInfo } = await joining('eve')
+    await send(room, mls, groupInfo)
+    const carol = await stand.peer('carol', { log: () => undefined })
+    carol.chat.connect()
+    await talk(alice, bob, carol)
   })
 
   it('with a GroupInfo that is none keeps a newcomer out for a while, and not for good', async () => {

@@ -44,6 +44,8 @@ import {
   evilRoom,
   type Forged,
   forge,
+  spoiling,
+  UNUSABLE,
 } from './members_evil.ts'
 
 const AAD = new Uint8Array(56)
@@ -206,6 +208,34 @@ describe('a ghost that a member adds (E1)', () => {
     const { mls } = await evilCommit(room.eve, [addOf(await forge(ghost, ghost.binding.encoded))])
     await refusedBy(room, mls)
   })
+})
+
+describe('a key that nobody could encrypt to (E1)', () => {
+  for (const [what, spoil] of UNUSABLE) {
+    it(`${what} is refused of who comes from outside, and of whom joins by it`, async () => {
+      const room = await roomWithEve('open')
+      const keys = await device('mallory')
+      const forged = await forge(keys, keys.binding.encoded)
+      const spoilt = { ...keys, suite: spoiling(keys.suite, spoil) }
+      const mls = await evilJoin(spoilt, await evilGroupInfo(room.eve), forged)
+      await refusedBy(room, mls, 'crypto_failed')
+    })
+
+    it(`${what} is refused of a member, in its leaf or above it`, async () => {
+      for (const number of [0, 1]) {
+        const room = await roomWithEve('open')
+        const suite = spoiling(room.eve.keys.suite, spoil, number)
+        const { mls, state } = await evilCommit(
+          { ...room.eve, keys: { ...room.eve.keys, suite } },
+          [],
+        )
+        await refusedBy(room, mls, 'crypto_failed')
+        const joiner = await device('mallory')
+        const groupInfo = await evilGroupInfo({ ...state, keys: room.eve.keys })
+        await fails('crypto_failed', () => joinExternal(joiner, groupInfo, expected(OPEN), TRUST))
+      }
+    })
+  }
 })
 
 describe('a way in from outside (E1)', () => {
@@ -551,6 +581,17 @@ describe('key packages that the server hands out (E2)', () => {
     const { publicPackage } = await forge(server, bob.binding.encoded)
     const add = [{ ...asked, package: encodeKeyPackage(publicPackage) }]
     await fails('bad_member', () => change(ann, { add }, TRUST))
+  })
+
+  it('are not taken when nobody could encrypt to them', async () => {
+    const { ann, bob, asked } = await annAlone()
+    for (const [, spoil] of UNUSABLE)
+      for (const number of [0, 1]) {
+        const keys = { ...bob, suite: spoiling(bob.suite, spoil, number) }
+        const { publicPackage } = await forge(keys, bob.binding.encoded)
+        const add = [{ ...asked, package: encodeKeyPackage(publicPackage) }]
+        await fails('bad_member', () => change(ann, { add }, TRUST))
+      }
   })
 
   it('are not taken when they have expired', async () => {

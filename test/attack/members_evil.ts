@@ -18,15 +18,49 @@ import { createProposal } from 'ts-mls/createMessage.js'
 import { generateKeyPackageWithKey } from 'ts-mls/keyPackage.js'
 import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls/message.js'
 import { emptyPskIndex } from 'ts-mls/pskIndex.js'
-import type { Bytes } from '../../web/protocol/bytes.ts'
+import { type Bytes, concat, EMPTY, u8 } from '../../web/protocol/bytes.ts'
 import { type Policy, policyExtension } from '../../web/protocol/mls_policy.ts'
+import type { Suite } from '../../web/protocol/mls_provider.ts'
+import { XWingPublic } from '../../web/protocol/mls_xwing.ts'
 import { type DeviceKeys, leafCapabilities } from '../../web/protocol/room_keys.ts'
 import { clientConfig } from '../../web/protocol/room_rules.ts'
 import { groupState, type RoomState } from '../../web/protocol/room_state.ts'
+import { ML_KEM_PUBLIC } from '../../web/protocol/sound_keys.ts'
 import { group, NOW } from '../protocol/room_people.ts'
 
 const ANYONE: AuthenticationService = { validateCredential: async () => true }
 const SECOND = 1000
+
+/** Ways in which the 1,216 bytes of an X-Wing key are none. */
+export const UNUSABLE: readonly (readonly [what: string, spoil: (key: Bytes) => Bytes])[] = [
+  ['of small order in X25519', (key) => concat(key.slice(0, ML_KEM_PUBLIC), new Uint8Array(32))],
+  ['beyond the modulus in ML-KEM', (key) => concat(u8(0x01), u8(0x0d), key.slice(2))],
+  ['too short', (key) => key.slice(1)],
+  ['missing', () => EMPTY],
+]
+
+/** Makes key pairs as `suite` does, but of the pair with this number the public half is spoilt. */
+export function spoiling(suite: Suite, spoil: (key: Bytes) => Bytes, number = 0): Suite {
+  let made = 0
+  const spoilt = async (make: Promise<KeyPair>): Promise<KeyPair> => {
+    const pair = await make
+    if (made++ !== number) return pair
+    const bytes = spoil((await suite.hpke.exportPublicKey(pair.publicKey)) as Bytes)
+    return { ...pair, publicKey: new XWingPublic(async () => bytes) as unknown as PublicKey }
+  }
+  const { deriveKeyPair, generateKeyPair } = suite.hpke
+  return {
+    ...suite,
+    hpke: {
+      ...suite.hpke,
+      deriveKeyPair: (ikm) => spoilt(deriveKeyPair(ikm)),
+      generateKeyPair: () => spoilt(generateKeyPair()),
+    },
+  }
+}
+
+type KeyPair = Awaited<ReturnType<Suite['hpke']['generateKeyPair']>>
+type PublicKey = KeyPair['publicKey']
 
 export interface Forged {
   readonly publicPackage: KeyPackage

@@ -45,7 +45,7 @@ describe('the binding of a device to a person', () => {
   })
 
   it('does not hold for a name in any form but its one', async () => {
-    const signatureKey = new Uint8Array(32)
+    const signatureKey = new Uint8Array(32).fill(2)
     const names = [
       'ann\u200b',
       ' ann',
@@ -65,7 +65,7 @@ describe('the binding of a device to a person', () => {
   })
 
   it('allows for clocks that are days apart, and no more than three', async () => {
-    const signatureKey = new Uint8Array(32)
+    const signatureKey = new Uint8Array(32).fill(2)
     const claim = { user: 'ann', device: deviceId(1), hostKeyHash: HOST, signatureKey }
     const { encoded } = await makeBinding(await person('ann'), claim, NOW)
     const verify = (now: number) => verifyBinding(encoded, signatureKey, HOST, now)

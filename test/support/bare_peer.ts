@@ -425,7 +425,7 @@ export async function joining(
   return concat(
     ...[u16(1), u16(PUBLIC), vector(concat(room, u32(generation))), u64(epoch), u8(4)],
     ...[vector(new Uint8Array(0)), u8(3), vector(new Uint8Array(0)), u8(1)],
-    ...[vector(nodePrimitives.random(1216)), vector(signatureKey), u16(1)],
+    ...[vector(new Uint8Array(1216).fill(7)), vector(signatureKey), u16(1)],
     ...[vector(binding.encoded), nodePrimitives.random(200)],
   )
 }

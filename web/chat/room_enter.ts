@@ -89,8 +89,9 @@ async function joinFromOutside(door: Door): Promise<Entered | undefined> {
   const { mls, keys } = loaded
   const found = await link.ask({ op: 'group_info', room: info.room }).catch(unlessNone)
   if (found === undefined) return undefined
-  const { generation, groupInfo } = found
-  const expected = { groupId: groupIdOf(store.id, generation), policy: await policyOf(door) }
+  const { generation, epoch, groupInfo } = found
+  const groupId = groupIdOf(store.id, generation)
+  const expected = { groupId, policy: await policyOf(door), epoch }
   const trust = { verify: deps.verify, now: deps.clock.now() }
   try {
     const commit = await mls.joinExternal(keys, groupInfo, expected, trust)

@@ -19,6 +19,7 @@ import {
 import { SottoError } from './errors.ts'
 import type { Signer } from './identity.ts'
 import { normaliseName } from './names.ts'
+import { isEd25519Key } from './sound_keys.ts'
 import { verifySignature } from './spki.ts'
 
 /** MLS_256_XWING_AES256GCM_SHA512_Ed25519. */
@@ -199,7 +200,7 @@ function parse(identity: Uint8Array, signatureKey: Uint8Array): { claim: Claim; 
     if (reader.u16() !== SUITE_ID) throw new RangeError('another suite')
     const signature = reader.lp16()
     reader.end()
-    if (signatureKey.length !== 32) throw new RangeError('not an Ed25519 key')
+    if (!isEd25519Key(signatureKey)) throw new RangeError('not an Ed25519 key')
     const key = new Uint8Array(signatureKey)
     const claim = { user, device, spki, hostKeyHash, notBefore, notAfter, signatureKey: key }
     return { claim, signature }

@@ -52,6 +52,8 @@ export interface Joiner {
   /** The identity of the leaf's basic credential: a binding. */
   readonly identity: Bytes
   readonly signatureKey: Bytes
+  /** By which the others encrypt to it. */
+  readonly encryptionKey: Bytes
 }
 
 /** Reads the leaf of an external commit. Throws SottoError `decode_error`. */
@@ -61,10 +63,10 @@ export function readJoiner(mls: Uint8Array): Joiner {
     if (!readHeader(reader).external) throw new RangeError('nobody joins by this')
     takeVector(reader) // the proposals
     if (reader.u8() !== 1) throw new RangeError('no path')
-    takeVector(reader) // the leaf's encryption key
+    const encryptionKey = takeVector(reader)
     const signatureKey = takeVector(reader)
     if (reader.u16() !== BASIC_CREDENTIAL) throw new RangeError('another kind of credential')
-    return { signatureKey, identity: takeVector(reader) }
+    return { signatureKey, encryptionKey, identity: takeVector(reader) }
   })
 }
 

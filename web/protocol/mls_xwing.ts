@@ -5,13 +5,12 @@
 import { sha3_256, shake256 } from '@noble/hashes/sha3.js'
 import { type Bytes, concat } from './bytes.ts'
 import { lazy, type MlKem, type MlKemPrivate } from './mls_mlkem.ts'
+import { ML_KEM_PUBLIC, XWING_PUBLIC } from './sound_keys.ts'
 
 /** `\.//^\`, the draft's label. */
 const LABEL = Uint8Array.of(0x5c, 0x2e, 0x2f, 0x2f, 0x5e, 0x5c)
-const ML_KEM_PUBLIC = 1184
 const ML_KEM_CIPHERTEXT = 1088
 const X25519_SIZE = 32
-export const PUBLIC_KEY_SIZE = ML_KEM_PUBLIC + X25519_SIZE
 export const ENC_SIZE = ML_KEM_CIPHERTEXT + X25519_SIZE
 export const SEED_SIZE = 32
 
@@ -48,7 +47,7 @@ export class XWingPublic {
 
   /** Throws RangeError unless it has 1,216 bytes. */
   static of(bytes: Uint8Array): XWingPublic {
-    if (bytes.length !== PUBLIC_KEY_SIZE) throw new RangeError('not an X-Wing public key')
+    if (bytes.length !== XWING_PUBLIC) throw new RangeError('not an X-Wing public key')
     const copy = new Uint8Array(bytes)
     return new XWingPublic(async () => copy)
   }

@@ -18,6 +18,8 @@ export interface Expected {
   /** `room[16] ‖ u32 generation`. */
   readonly groupId: Bytes
   readonly policy: Policy
+  /** The room's by its log, where that is known. */
+  readonly epoch?: number
 }
 
 /** A group that is not the room's, whoever looks at it. */
@@ -27,10 +29,15 @@ export class OtherGroup extends SottoError {
   }
 }
 
-/** Throws OtherGroup, or SottoError `bad_member`, unless the group is the one that was expected. */
-export function checkExpected({ groupContext }: GroupInfo, { groupId, policy }: Expected): void {
+/** Throws OtherGroup, or SottoError `bad_member` or `crypto_failed`, unless it is the group that was expected. */
+export function checkExpected(
+  { groupContext }: GroupInfo,
+  { groupId, policy, epoch }: Expected,
+): void {
   if (!equal(groupContext.groupId, groupId))
     throw new OtherGroup('This is the group of another room.')
+  if (epoch !== undefined && groupContext.epoch !== BigInt(epoch))
+    throw new SottoError('crypto_failed', 'What is there to join the room by is out of date.')
   if (!samePolicy(readPolicy(groupContext.extensions), policy))
     throw new OtherGroup('The room is not for the people that it should be for.')
 }

@@ -19,6 +19,7 @@ import { KEPT_EPOCHS } from './mls_header.ts'
 import { checkAllowed, type Policy } from './mls_policy.ts'
 import { skeleton } from './names.ts'
 import { leafCapabilities } from './room_keys.ts'
+import { isXWingKey } from './sound_keys.ts'
 
 /** The conversation's own judgement of a device (its pins). Throws SottoError `bad_member`. */
 export type Verify = (binding: Binding) => Promise<void>
@@ -105,9 +106,11 @@ export class Gate implements AuthenticationService {
 /**
  * The members by the tree, after checking all of it: each leaf is one that `before` had at the
  * same place or that the gate let in, each device stands once, and nobody is in under two keys,
- * however the name is spelt. Throws SottoError `bad_member`.
+ * however the name is spelt. Throws SottoError `bad_member`, and `crypto_failed` when nobody could
+ * encrypt to some part of the tree.
  */
 export function readRoster(tree: RatchetTree, before: readonly Member[], gate: Gate): Member[] {
+  checkKeys(tree)
   const old = new Map(before.map((member) => [member.leaf, member]))
   const roster = leaves(tree).map(({ leaf, node }) => {
     checkLeafForm(node)
@@ -160,9 +163,11 @@ export function clientConfig(
 }
 
 /** Throws SottoError `bad_member` unless a package can be added now. `now` in milliseconds. */
-export function checkPackage({ leafNode, cipherSuite }: KeyPackage, now: number): void {
+export function checkPackage({ leafNode, initKey, cipherSuite }: KeyPackage, now: number): void {
   const seconds = BigInt(Math.floor(now / 1000))
   checkLeafForm(leafNode)
+  if (!isXWingKey(initKey) || !isXWingKey(leafNode.hpkePublicKey))
+    throw badMember('The keys by which a device is added are no keys.')
   if (cipherSuite !== leafCapabilities().ciphersuites[0])
     throw badMember('The keys of a device are for other cryptography.')
   if (leafNode.lifetime.notAfter < seconds)
@@ -195,6 +200,18 @@ export function checkDistinct(roster: readonly Member[]): void {
       throw badMember(`Devices with different keys claim to be ${user}'s.`)
     keys.set(name, fingerprint)
   }
+}
+
+/** Or one member could keep all others from ever changing the group, and anybody from joining. */
+function checkKeys(tree: RatchetTree): void {
+  const usable = tree.every((node) => {
+    if (node === undefined) return true
+    return isXWingKey(
+      node.nodeType === 'leaf' ? node.leaf.hpkePublicKey : node.parent.hpkePublicKey,
+    )
+  })
+  if (!usable)
+    throw new SottoError('crypto_failed', 'Nobody could encrypt to a member of the room.')
 }
 
 function checkLeafForm(node: LeafNode): void {

@@ -2,6 +2,7 @@
 import type { Bytes } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import type { Aead, HmacKey, Primitives, SigningPair, Verify, X25519Pair } from './primitives.ts'
+import { isEd25519Key } from './sound_keys.ts'
 import { RSA_OAEP, verifySignature } from './spki.ts'
 
 const HMAC = { name: 'HMAC', hash: 'SHA-256' }
@@ -102,12 +103,9 @@ async function ed25519(): Promise<SigningPair> {
 }
 
 async function ed25519Verifier(publicKey: Bytes): Promise<Verify> {
-  let key: CryptoKey
-  try {
-    key = await crypto.subtle.importKey('raw', publicKey, ED25519, false, ['verify'])
-  } catch (cause) {
-    throw new SottoError('bad_key', 'This is not an Ed25519 public key.', { cause })
-  }
+  if (!isEd25519Key(publicKey))
+    throw new SottoError('bad_key', 'This is not an Ed25519 public key.')
+  const key = await crypto.subtle.importKey('raw', publicKey, ED25519, false, ['verify'])
   return (signature, data) => crypto.subtle.verify(ED25519, key, signature, data)
 }
 
