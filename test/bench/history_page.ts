@@ -85,7 +85,7 @@ const bench = {
       const values = await storage.readMany(await storage.keys(prefix))
       return values.reduce((sum: number, value) => sum + (value as Uint8Array).length, 0)
     }
-    return { index: await bytes('postings/'), log: await bytes('log/') }
+    return { index: await bytes('postings/'), log: await bytes('lines/') }
   },
 }
 

@@ -122,8 +122,8 @@ async function beside(count: number): Promise<Figure[]> {
         goal: { atLeast: 0.9 },
       },
       {
-        // Until the kernel's buffers are full nobody can tell them from readers that read.
-        name: `the same, of the first ${MESSAGES}, which fill the slow ones' buffers`,
+        // Each is given a window of them, then they wait, then it is ended.
+        name: `the same, of the first ${MESSAGES}, until the slow ones are ended`,
         value: median(filling),
         unit: '/s',
         ratio: median(fillingRatios),

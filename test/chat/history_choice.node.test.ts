@@ -85,7 +85,7 @@ describe('whether a room’s messages are kept', () => {
       await bob.chat.wipeHistory('all')
       assert.deepEqual(await places(bob.chat, 'tea'), [])
       const left = [
-        ...(await bob.profile.storage.keys('log/')),
+        ...(await bob.profile.storage.keys('lines/')),
         ...(await bob.profile.storage.keys('postings/')),
       ]
       assert.deepEqual(left, [])

@@ -5,7 +5,7 @@ import { search, snippet } from '../../web/chat/search.ts'
 import { SearchIndex } from '../../web/chat/search_index.ts'
 import { needles } from '../../web/chat/search_postings.ts'
 import { fold, match, parseQuery } from '../../web/chat/search_words.ts'
-import { SEGMENT } from '../../web/chat/segment.ts'
+import { SEGMENT, STEP, segmentKey } from '../../web/chat/segment.ts'
 import { openVault } from '../../web/chat/vault.ts'
 import {
   append,
@@ -114,7 +114,7 @@ describe('searching the history', () => {
     seeded(async (random) => {
       const rounds = full ? 40 : 4
       for (let round = 0; round < rounds; round++) {
-        const count = 1 + random.below(6 * SEGMENT)
+        const count = 1 + random.below(6 * STEP)
         const texts = Array.from({ length: count }, () => sentence(random))
         const { history, storage } = await room(texts)
         const again = await History.open(storage, vault, 'r', count)
@@ -130,11 +130,11 @@ describe('searching the history', () => {
     }))
 
   it('opens only segments that hold a rare word, and few for a common one', async () => {
-    const texts = Array.from({ length: 60 * SEGMENT + 5 }, (_, n) => `common number ${n % 97}`)
+    const texts = Array.from({ length: 60 * STEP + 5 }, (_, n) => `common number ${n % 97}`)
     texts[700] = 'a needle in common'
     const { storage } = await room(texts)
     const counting = storage.copy()
-    const read = readsOf(counting, 'log/')
+    const read = readsOf(counting, 'lines/')
     const lots = readsOf(counting, 'postings/')
     const history = await History.open(counting, vault, 'r', texts.length)
     read.length = 0
@@ -149,8 +149,8 @@ describe('searching the history', () => {
   })
 
   it('is found in a long history wherever it stands', async () => {
-    const texts = Array.from({ length: 66 * SEGMENT }, () => 'tea')
-    const some = [0, 127, 128, 255, 256, 2 ** 14 - 1, 2 ** 14, 2 ** 14 + 128, 66 * SEGMENT - 1]
+    const texts = Array.from({ length: 66 * STEP }, () => 'tea')
+    const some = [0, 127, 128, 255, 256, 2 ** 14 - 1, 2 ** 14, 2 ** 14 + 128, 66 * STEP - 1]
     for (const n of some) texts[n] = 'needle'
     const { history, storage } = await room(texts)
     const again = await History.open(storage, vault, 'r', texts.length)
@@ -159,14 +159,14 @@ describe('searching the history', () => {
     assert.lengthOf(await places(again, 'tea', texts.length), texts.length - some.length)
   })
 
-  it('may be in every segment that the index knows nothing of, however many they are', async () => {
+  it('may be in every step that the index knows nothing of, however many they are', async () => {
     const index = new SearchIndex(new MemoryStorage(), vault, 'r')
     const end = 600
     const all = index.candidates(needles(parseQuery('tea')), end, new AbortController().signal)
-    const segments: number[] = []
-    for await (const { segment } of all) segments.push(segment)
+    const steps: number[] = []
+    for await (const { step } of all) steps.push(step)
     assert.deepEqual(
-      segments,
+      steps,
       Array.from({ length: end }, (_, n) => end - 1 - n),
     )
   })
@@ -245,7 +245,7 @@ describe('searching the history', () => {
   })
 
   it('is right without an index, with a damaged one, and has it back after the next message', async () => {
-    const texts = Array.from({ length: 5 * SEGMENT }, (_, n) => `word${n % 700} tea`)
+    const texts = Array.from({ length: 5 * STEP }, (_, n) => `word${n % 700} tea`)
     const { storage } = await room(texts)
     const lots = await storage.keys('postings/')
     const one = lots.filter((key) => key.endsWith(`/${'w'.charCodeAt(0) % 32}`))
@@ -264,14 +264,14 @@ describe('searching the history', () => {
       for (let n = 0; n < 3; n++)
         await append(history, broken, [message(9_000 + n, 'something else')])
       const healed = await History.open(broken, vault, 'r', texts.length + 3)
-      const read = readsOf(broken, 'log/')
+      const read = readsOf(broken, 'lines/')
       assert.deepEqual(await places(healed, 'word650'), [650], name)
       assert.lengthOf(read, 1, `${name}: only the segment with the hit is read`)
     }
   })
 
   it('takes the place of the index of an earlier version', async () => {
-    const texts = Array.from({ length: 2 * SEGMENT }, (_, n) => `word${n} tea`)
+    const texts = Array.from({ length: 2 * STEP }, (_, n) => `word${n} tea`)
     const { storage } = await room(texts)
     const lots = await storage.keys('postings/')
     const former = ['index/r/000000', 'words/r/000000']
@@ -309,11 +309,12 @@ describe('searching the history', () => {
     storage.onWrite = (changes) => {
       writes.push([...changes.keys()])
     }
-    const items: StoredItem[] = Array.from({ length: SEGMENT }, (_, n) => message(n, 'marmalade'))
-    await append(history, storage, items.slice(0, SEGMENT - 1))
-    await append(history, storage, items.slice(SEGMENT - 1))
+    const items: StoredItem[] = Array.from({ length: STEP }, (_, n) => message(n, 'marmalade'))
+    await append(history, storage, items.slice(0, STEP - 1))
+    await append(history, storage, items.slice(STEP - 1))
     const lots = Array.from({ length: 32 }, (_, lot) => `postings/r/000000/${lot}`)
-    assert.deepEqual(writes, [['log/r/000000'], ['log/r/000000', ...lots]])
+    const keys = Array.from({ length: STEP / SEGMENT }, (_, n) => segmentKey('r', n))
+    assert.deepEqual(writes, [keys, [keys.at(-1), ...lots]])
     for (const lot of (await storage.readMany(lots)) as Uint8Array[])
       assert.notInclude(new TextDecoder('latin1').decode(lot), 'marm')
   })

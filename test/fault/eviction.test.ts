@@ -198,8 +198,8 @@ const EDITS: readonly Edit[] = [
   { what: 'the ticket is garbage', do: async () => new Map([['ticket', { id: 7 }]]) },
   { what: 'the chain log is deleted', do: (now) => all(now, 'chain/') },
   { what: 'the notices are garbage', do: async () => new Map([['notices', GARBAGE]]) },
-  { what: 'the messages are deleted', do: (now) => all(now, 'log/') },
-  { what: 'the messages are damaged', do: (now) => all(now, 'log/', GARBAGE) },
+  { what: 'the messages are deleted', do: (now) => all(now, 'lines/') },
+  { what: 'the messages are damaged', do: (now) => all(now, 'lines/', GARBAGE) },
 ]
 
 describe('a store of which a part was deleted or edited (W7, F16)', () => {

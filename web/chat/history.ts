@@ -1,6 +1,7 @@
 import { SottoError } from '../protocol/errors.ts'
+import { takeOver } from './history_former.ts'
 import { SearchIndex } from './search_index.ts'
-import { SEGMENT } from './segment.ts'
+import { SEGMENT, STEP, segmentKey, segmentsOf } from './segment.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
@@ -23,7 +24,9 @@ export type StoredItem =
 /** Messages that are recognised when they come again. Older repetitions MLS itself refuses. */
 const MOST_KNOWN = 4_096
 /** Segments that are kept open in memory. */
-const MOST_OPEN = 64
+const MOST_OPEN = 512
+/** Segments that are read when a room is opened. */
+const RECENT = 16
 
 const LOST =
   'What stood here is no longer on this device: the browser has deleted it, or it was damaged.'
@@ -32,17 +35,17 @@ const seenKey = (item: StoredItem): string =>
   item.k === 'm' ? `${item.from}/${item.device}/${item.id}` : `/${item.id}`
 
 /**
- * The messages of one room on this device, in sealed segments `log/<room>/<segment>`: opening a
- * room reads its last two, however long it is, and scrolling reads one at a time. What is missing
+ * The messages of one room on this device, in sealed segments `lines/<room>/<segment>`: opening a
+ * room reads its last sixteen, however long it is, and scrolling reads one at a time. What is missing
  * or damaged is shown as lines that say so: the rest stays in its place. A segment is sealed as JSON:
  * engines read that several times as fast as we read CBOR, and a search may open dozens.
  */
 export class History {
-  /** The words of the full segments: written with them, wiped with them. */
+  /** The words of the full steps: written with them, wiped with them. */
   readonly index: SearchIndex
   readonly #storage: Storage
   readonly #vault: Vault
-  readonly #prefix: string
+  readonly #room: string
   readonly #open = new Map<number, readonly StoredItem[]>()
   readonly #seen = new Set<string>()
   readonly #ids = new Set<string>()
@@ -51,7 +54,7 @@ export class History {
   private constructor(storage: Storage, vault: Vault, room: string) {
     this.#storage = storage
     this.#vault = vault
-    this.#prefix = `log/${room}/`
+    this.#room = room
     this.index = new SearchIndex(storage, vault, room)
   }
 
@@ -62,19 +65,22 @@ export class History {
     room: string,
     length?: number,
   ): Promise<History> {
+    await takeOver(storage, vault, room)
     const history = new History(storage, vault, room)
     history.#length = length ?? (await history.#found())
     const last = Math.floor((history.#length - 1) / SEGMENT)
-    const recent = await history.segments([last - 1, last].filter((n) => n >= 0))
+    const first = Math.max(0, last + 1 - RECENT)
+    const numbers = Array.from({ length: last + 1 - first }, (_, i) => first + i)
+    const recent = await history.segments(numbers)
     history.remember([...recent.values()].flat())
     return history
   }
 
   /** Number of items by what is stored. */
   async #found(): Promise<number> {
-    const key = (await this.#storage.keys(this.#prefix)).at(-1)
+    const key = (await this.#storage.keys(segmentsOf(this.#room))).at(-1)
     if (key === undefined) return 0
-    const segment = Number.parseInt(key.slice(this.#prefix.length), 36)
+    const segment = Number.parseInt(key.slice(segmentsOf(this.#room).length), 36)
     const items = await this.#unseal(segment, await this.#storage.read(key))
     return segment * SEGMENT + (items?.length ?? 1)
   }
@@ -141,12 +147,10 @@ export class History {
     }
     for (const [n, segment] of changed)
       changes.set(this.#key(n), await this.#vault.seal(this.#key(n), JSON.stringify(segment)))
-    const full = [...changed].filter(([, segment]) => segment.length === SEGMENT)
-    const adoptIndex = await this.index.stage(
-      new Map(full.map(([n, segment]) => [n, texts(segment)])),
-      async (n) => texts(await this.#segment(n)),
-      changes,
-    )
+    const full = new Map<number, readonly (string | undefined)[]>()
+    for (let step = Math.floor(this.#length / STEP); (step + 1) * STEP <= length; step++)
+      full.set(step, await this.#texts(step, changed))
+    const adoptIndex = await this.index.stage(full, (step) => this.#texts(step), changes)
     return () => {
       for (const [n, segment] of changed) this.#keep(n, segment)
       adoptIndex()
@@ -157,7 +161,7 @@ export class History {
 
   /** Puts the deletion of everything into `changes`; call the result once it is written. */
   async stageWipe(changes: Map<string, unknown>): Promise<() => void> {
-    for (const key of await this.#storage.keys(this.#prefix)) changes.set(key, undefined)
+    for (const key of await this.#storage.keys(segmentsOf(this.#room))) changes.set(key, undefined)
     const adoptIndex = await this.index.stageWipe(changes)
     return () => {
       adoptIndex()
@@ -175,7 +179,19 @@ export class History {
   }
 
   #key(segment: number): string {
-    return this.#prefix + segment.toString(36).padStart(6, '0')
+    return segmentKey(this.#room, segment)
+  }
+
+  /** The texts of a whole step, for the index; `changed` segments as they are about to be. */
+  async #texts(
+    step: number,
+    changed: ReadonlyMap<number, readonly StoredItem[]> = new Map(),
+  ): Promise<(string | undefined)[]> {
+    const first = (step * STEP) / SEGMENT
+    const numbers = Array.from({ length: STEP / SEGMENT }, (_, i) => first + i)
+    const stored = await this.segments(numbers.filter((n) => !changed.has(n)))
+    const items = numbers.flatMap((n) => changed.get(n) ?? stored.get(n) ?? [])
+    return items.map((item) => (item.k === 'm' ? item.text : undefined))
   }
 
   async #segment(n: number): Promise<readonly StoredItem[]> {
@@ -228,8 +244,4 @@ function addTo(known: Set<string>, key: string): void {
   known.add(key)
   const [oldest = ''] = known
   if (known.size > MOST_KNOWN) known.delete(oldest)
-}
-
-function texts(segment: readonly StoredItem[]): (string | undefined)[] {
-  return segment.map((item) => (item.k === 'm' ? item.text : undefined))
 }

@@ -1,18 +1,18 @@
 import type { History, StoredItem } from './history.ts'
 import type { RoomId, SearchHit, SearchOptions, SearchPage, SearchPlace } from './model.ts'
 import type { Candidate } from './search_index.ts'
-import { count, everywhere, has, type Needles, needles } from './search_postings.ts'
+import { count, has, type Needles, needles } from './search_postings.ts'
 import { match, parseQuery, type Range, type Term } from './search_words.ts'
-import { SEGMENT } from './segment.ts'
+import { SEGMENT, STEP } from './segment.ts'
 
 /** UTF-16 units of a snippet, and how many of these may stand before the first match. */
 const SNIPPET = 160
 const LEAD = 40
-/** Hits that are looked for at once unless the caller says otherwise. */
-const PAGE = 25
-/** Segments that are read together at most. */
+/** Hits that are looked for at once unless the caller says otherwise: a screen full. */
+const PAGE = 15
+/** Steps of the index that are read together at most. */
 const MOST_READ = 32
-/** Hits that a segment is taken to hold of which nothing is known. */
+/** Hits that a step is taken to hold of which nothing is known. */
 const UNKNOWN = 8
 
 type Message = Extract<StoredItem, { k: 'm' }>
@@ -140,25 +140,23 @@ async function* stored(
   { needles, share, signal }: Asked,
   end: number,
 ): AsyncGenerator<readonly [number, Message]> {
-  const full = Math.floor(end / SEGMENT)
+  const full = Math.floor(end / STEP)
   let batch: Candidate[] = []
   let wanted = share
   let due = wanted
   const read = async () => {
-    const segments = await history.segments(batch.map(({ segment }) => segment))
+    const numbers = batch.flatMap((candidate) => placesIn(candidate, end))
+    const segments = await history.segments([...new Set(numbers.map(segmentOf))])
     signal.throwIfAborted()
-    const messages = batch.flatMap(({ segment, places = everywhere(SEGMENT) }) =>
-      [...(segments.get(segment) ?? []).entries()]
-        .filter(([i]) => has(places, i) && segment * SEGMENT + i < end)
-        .flatMap(([i, item]) => (item.k === 'm' ? [[segment * SEGMENT + i, item] as const] : []))
-        .toReversed(),
-    )
     batch = []
-    return messages
+    return numbers.flatMap((n) => {
+      const item = segments.get(segmentOf(n))?.[n % SEGMENT]
+      return item?.k === 'm' ? [[n, item] as const] : []
+    })
   }
-  // The newest segment is not in the index yet, and one that `end` cuts off is at hand as a rule.
-  if (end % SEGMENT > 0) {
-    batch = [{ segment: full, places: undefined }]
+  // The newest step is not in the index yet, and one that `end` cuts off is at hand as a rule.
+  if (end % STEP > 0) {
+    batch = [{ step: full, places: undefined }]
     yield* await read()
   }
   for await (const candidate of history.index.candidates(needles, full, signal)) {
@@ -171,6 +169,18 @@ async function* stored(
     due = wanted
   }
   yield* await read()
+}
+
+function segmentOf(n: number): number {
+  return Math.floor(n / SEGMENT)
+}
+
+/** The items of a candidate that stand before `end`, newest first. */
+function placesIn({ step, places }: Candidate, end: number): number[] {
+  const numbers: number[] = []
+  for (let i = Math.min(STEP, end - step * STEP) - 1; i >= 0; i--)
+    if (places === undefined || has(places, i)) numbers.push(step * STEP + i)
+  return numbers
 }
 
 function toHit(room: RoomId, { place, item, ranges }: Found): SearchHit {

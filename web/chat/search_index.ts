@@ -12,28 +12,28 @@ import {
   withWords,
   wordsOf,
 } from './search_postings.ts'
-import { SEGMENT } from './segment.ts'
+import { STEP } from './segment.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
-/** Segments of a span. */
-const SEGMENTS = SPAN / SEGMENT
+/** Steps of a span. */
+const STEPS = SPAN / STEP
 /** Spans that a search reads at once. */
 const READ = 8
 /** Lots that are kept open in memory, per room: about 10 KB each. */
 const MOST_OPEN = 512
-/** Segments that are indexed anew at once, after the index was found to lack them. */
+/** Steps that are indexed anew at once, after the index was found to lack them. */
 const MEND = 4
 /** Where earlier versions kept an index. It is not read any more. */
 const FORMER = ['index', 'words']
 
-/** A segment that may hold what is searched for, in which messages if that is known. */
+/** A step that may hold what is searched for, in which messages if that is known. */
 export interface Candidate {
-  readonly segment: number
+  readonly step: number
   readonly places: Places | undefined
 }
 
-/** `covered[n]`: whether the words of segment `n` of the span are in `postings`. */
+/** `covered[n]`: whether the words of step `n` of the span are in `postings`. */
 interface Lot {
   readonly covered: readonly boolean[]
   readonly postings: Bytes
@@ -42,10 +42,10 @@ interface Lot {
 const NOTHING: Lot = { covered: [], postings: EMPTY }
 
 /**
- * Which words are in which messages of a room's full segments, sealed, `postings/<room>/<span>/<lot>`.
+ * Which words are in which messages of a room's full steps, sealed, `postings/<room>/<span>/<lot>`.
  * What reading costs goes by the bytes, so the words of a span lie in lots: a search reads of each
- * span the lots of its words alone. A full segment never changes, and its words are written in the
- * transaction that fills it, so the index is never out of date. A segment that it lacks (a lot was
+ * span the lots of its words alone. A full step never changes, and its words are written in the
+ * transaction that fills it, so the index is never out of date. A step that it lacks (a lot was
  * lost or damaged) is searched by reading it, and gets back into the index with the next write.
  */
 export class SearchIndex {
@@ -53,7 +53,7 @@ export class SearchIndex {
   readonly #vault: Vault
   readonly #room: string
   readonly #open = new Map<string, Lot>()
-  /** Segments that a search found to lack. */
+  /** Steps that a search found to lack. */
   readonly #missing = new Set<number>()
   #formerGone = false
 
@@ -64,12 +64,12 @@ export class SearchIndex {
   }
 
   /**
-   * Puts the words of segments that have become full into `changes`, and those of some that a search
+   * Puts the words of steps that have become full into `changes`, and those of some that a search
    * has missed; call the result once they are written.
    */
   async stage(
     full: ReadonlyMap<number, readonly (string | undefined)[]>,
-    read: (segment: number) => Promise<readonly (string | undefined)[]>,
+    read: (step: number) => Promise<readonly (string | undefined)[]>,
     changes: Map<string, unknown>,
   ): Promise<() => void> {
     if (full.size + this.#missing.size === 0) return () => undefined
@@ -77,18 +77,18 @@ export class SearchIndex {
     const texts = new Map(full)
     for (const n of mended) texts.set(n, await read(n))
     const changed = new Map<string, Lot>()
-    for (const [span, some] of Map.groupBy(texts, ([n]) => Math.floor(n / SEGMENTS))) {
+    for (const [span, some] of Map.groupBy(texts, ([n]) => Math.floor(n / STEPS))) {
       const keys = Array.from({ length: LOTS }, (_, lot) => this.#key(span, lot))
       const before = await this.#lots(keys)
       const fresh = some.map(([n, lines]) => {
-        const within = n % SEGMENTS
-        return { within, words: wordsOf(lines, within * SEGMENT) }
+        const within = n % STEPS
+        return { within, words: wordsOf(lines, within * STEP) }
       })
       for (const [i, key] of keys.entries())
         changed.set(
           key,
           fresh.reduce(
-            (lot, { within, words }) => withSegment(lot, within, words[i]),
+            (lot, { within, words }) => withStep(lot, within, words[i]),
             before.get(key) ?? NOTHING,
           ),
         )
@@ -103,11 +103,11 @@ export class SearchIndex {
   }
 
   /**
-   * Those of the segments [0, end) that may hold what is searched for, newest first. A bounded number
+   * Those of the steps [0, end) that may hold what is searched for, newest first. A bounded number
    * of values is read ahead, so a caller who has enough just stops.
    */
   async *candidates(query: Needles, end: number, signal: AbortSignal): AsyncGenerator<Candidate> {
-    for (let below = Math.ceil(end / SEGMENTS); below > 0; below -= READ) {
+    for (let below = Math.ceil(end / STEPS); below > 0; below -= READ) {
       const spans = Array.from({ length: Math.min(READ, below) }, (_, i) => below - 1 - i)
       const lots = await this.#lots(
         spans.flatMap((span) => query.map(({ lot }) => this.#key(span, lot))),
@@ -129,13 +129,13 @@ export class SearchIndex {
       narrow(places, lot.postings, needle)
       return lot
     })
-    for (let n = Math.min(SEGMENTS, end - span * SEGMENTS) - 1; n >= 0; n--) {
-      const segment = span * SEGMENTS + n
-      const here = places.subarray((n * SEGMENT) / 32, ((n + 1) * SEGMENT) / 32)
+    for (let n = Math.min(STEPS, end - span * STEPS) - 1; n >= 0; n--) {
+      const step = span * STEPS + n
+      const here = places.subarray((n * STEP) / 32, ((n + 1) * STEP) / 32)
       if (!found.every(({ covered }) => covered[n] === true)) {
-        this.#missing.add(segment)
-        yield { segment, places: undefined }
-      } else if (!isEmpty(here)) yield { segment, places: here }
+        this.#missing.add(step)
+        yield { step, places: undefined }
+      } else if (!isEmpty(here)) yield { step, places: here }
     }
   }
 
@@ -191,8 +191,8 @@ export class SearchIndex {
   }
 }
 
-function withSegment(lot: Lot, n: number, words: Words = new Map()): Lot {
+function withStep(lot: Lot, n: number, words: Words = new Map()): Lot {
   if (lot.covered[n] === true) return lot
-  const covered = Array.from({ length: SEGMENTS }, (_, i) => i === n || lot.covered[i] === true)
+  const covered = Array.from({ length: STEPS }, (_, i) => i === n || lot.covered[i] === true)
   return { covered, postings: withWords(lot.postings, words) }
 }
