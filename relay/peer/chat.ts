@@ -173,6 +173,7 @@ class Talk {
   /** Resolves to 1 when neither another try nor a decision would bring the person in. */
   async #turnedAway(): Promise<number> {
     await this.#until((state) => this.#connection.isOver(state))
+    await this.#rooms.settled()
     const lines = this.#terminal.left
     if (lines > 0) this.#terminal.print(`* Not sent: ${lines} of your lines.`)
     return 1

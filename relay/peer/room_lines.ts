@@ -47,11 +47,11 @@ export class RoomLines {
         this.#print(place + lineOf(item))
     }
     this.#showState(place, view)
-    for (const { id, text, reason } of await failedIn(this.#chat, view)) {
+    for (const { id, text, reason, final } of await failedIn(this.#chat, view)) {
       if (this.#failures.has(id)) continue
       this.#failures.add(id)
       this.#print(`${place}! Not sent: ${harmlessLines(text)}`)
-      const ways = view.phase === 'gone' ? '/discard' : '/retry or /discard'
+      const ways = final ? '/discard' : '/retry or /discard'
       this.#print(`!   ${harmless(reason)} ${ways}?`)
     }
   }

@@ -121,6 +121,7 @@ describe('a private conversation', () => {
       text: 'two',
       state: 'failed',
       reason: 'This conversation is over: it was not sent.',
+      final: true,
     })
     await b.chat.discard(room, id)
     await until(b.chat, () => view()?.length === 2)

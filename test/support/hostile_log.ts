@@ -182,6 +182,7 @@ export class Device {
         new RoomSync(store, {
           ...{ storage, vault, clock, trust, primitives: nodePrimitives },
           me: { user, device, fingerprint: identity.fingerprint },
+          life: { over: false, refused: false },
           loaded: () => keyring.loaded(HOST),
           keyPackages: () => keyring.packages(),
           verify: async () => {},

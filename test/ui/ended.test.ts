@@ -1,4 +1,5 @@
 import { sendKeys, setViewport } from '@web/test-runner-commands'
+import type { CopyButton } from '../../web/ui/copy_button.ts'
 import { privateRoom } from '../support/scripted_chat.ts'
 import { button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
 import { assert, beforeEach, describe, it } from '../support/suite.ts'
@@ -195,9 +196,12 @@ describe('a private conversation that is ended', () => {
     assert.equal(sent?.kind, 'text')
     if (sent?.kind !== 'text') return
     chat.over(room)
-    chat.change(room, sent.id, { state: 'failed', reason: 'This conversation is over.' })
+    const reason = 'This conversation is over.'
+    chat.change(room, sent.id, { state: 'failed', reason, final: true })
     await until(() => document.querySelector('.failure'))
     assert.throws(() => button('Retry'))
+    assert.equal(one<CopyButton>('.failure copy-button').text, 'too late')
+    button('Copy')
     button('Discard').click()
     assert.equal(chat.asked.at(-1), `discard ${sent.id}`)
   })

@@ -25,6 +25,7 @@ export class ChatLife {
   readonly #needs: LifeNeeds
   #phase: ConnectionState = { phase: 'offline', text: '', retryAt: undefined }
   #handshake: HandshakeView | undefined
+  #refused = false
 
   constructor(needs: LifeNeeds) {
     this.#needs = needs
@@ -41,6 +42,11 @@ export class ChatLife {
   /** This device was removed: it never connects again. */
   get over(): boolean {
     return this.#phase === REMOVED
+  }
+
+  /** The endpoint did not accept this device when it was last asked. */
+  get refused(): boolean {
+    return this.#refused
   }
 
   set(phase: ConnectionState): void {
@@ -68,6 +74,7 @@ export class ChatLife {
   }
 
   shaken({ mode }: Connection, transcript: Bytes): void {
+    this.#refused = false
     if (this.#handshake === undefined) return
     this.#handshake = { ...this.#handshake, mode, done: true, transcript: hex(transcript) }
   }
@@ -76,6 +83,7 @@ export class ChatLife {
     const { raise } = this.#needs
     if (end.why === 'tampered') raise(tampered(end.text))
     const refused = end.why === 'refused' && end.text.includes('did not accept')
+    this.#refused ||= refused
     if (refused) raise(notAccepted(end.text))
     if (end.why === 'revoked') this.#endForGood()
     else if (end.why === 'replaced') this.set({ phase: 'stopped', text: end.text })

@@ -72,7 +72,7 @@ export async function openParts(
   const keyring = new Keyring(profile, clock)
   const people = new People(primitives, trust, profile.user)
   const dismiss = (id: string) => notices.dismiss(id)
-  const room = { trust, keyring, clock, raise, dismiss, changed, log }
+  const room = { life, trust, keyring, clock, raise, dismiss, changed, log }
   const rooms = await Rooms.open(roomDeps(options, room))
   if (news) raise(trouble(news, 'store'))
   await life.recall()
@@ -105,6 +105,7 @@ export async function openParts(
 }
 
 interface RoomParts {
+  readonly life: ChatLife
   readonly trust: Trust
   readonly keyring: Keyring
   readonly clock: Clock
@@ -115,10 +116,10 @@ interface RoomParts {
 }
 
 function roomDeps({ profile, primitives }: ChatOptions, parts: RoomParts): RoomDeps {
-  const { trust, keyring, clock, raise, dismiss, changed, log } = parts
+  const { life, trust, keyring, clock, raise, dismiss, changed, log } = parts
   const { user, device, identity, storage, vault } = profile
   return {
-    ...{ storage, vault, primitives, clock, trust, raise, dismiss, changed },
+    ...{ storage, vault, primitives, clock, life, trust, raise, dismiss, changed },
     me: { user, device, fingerprint: identity.fingerprint },
     loaded: () => keyring.loaded(hostKey(trust)),
     keyPackages: () => keyring.packages(),

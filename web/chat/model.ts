@@ -130,6 +130,8 @@ export interface MessageView {
   readonly state: 'received' | 'waiting' | 'sending' | 'sent' | 'failed'
   /** Why it failed and what to do, or what it waits for; empty otherwise. */
   readonly reason: string
+  /** It failed, and trying again can't help: the conversation is over, or this device was removed. */
+  readonly final?: boolean
 }
 
 export interface SystemView {

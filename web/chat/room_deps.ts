@@ -27,6 +27,8 @@ export interface RoomDeps {
   readonly clock: Clock
   readonly trust: Trust
   readonly me: { readonly user: string; readonly device: Bytes; readonly fingerprint: Bytes }
+  /** `over`: another device has removed this one. `refused`: the endpoint does not accept it so far. */
+  readonly life: { readonly over: boolean; readonly refused: boolean }
   /** Loads MLS and this device's keys; the same ones until a session begins in which they are due. */
   loaded(): Promise<Loaded>
   /**

@@ -14,6 +14,10 @@ export interface Situation {
   readonly stopped: string
   /** Nothing can be written here any more. */
   readonly over: boolean
+  /** Nothing can leave this device any more. */
+  readonly removed: boolean
+  /** The endpoint does not accept this device so far. */
+  readonly refused: boolean
   /** What the room waits for before it can be used, else empty. */
   readonly waiting: string
   /** What went wrong on this device and is tried again, else empty. */
@@ -101,6 +105,7 @@ export class RoomScreen {
       at: entry.at,
       state,
       reason: failed || (state === 'waiting' ? waits : ''),
+      final: state === 'failed' && (situation.over || situation.removed),
     }
   }
 
@@ -135,7 +140,7 @@ export class RoomScreen {
 
   #waits(situation: Situation): string {
     if (this.#phase(situation).phase === 'alarm') return 'Waiting for your decision'
-    if (!situation.online) return 'Waiting for the connection'
+    if (!situation.online) return situation.refused ? NOT_ACCEPTED : 'Waiting for the connection'
     if (situation.fault !== '') return 'Waiting for this device'
     if (situation.stopped !== '') return 'Waiting for the server'
     return situation.waiting === '' ? '' : `Waiting for ${this.#store.meta.peer || 'the room'}`
@@ -157,16 +162,15 @@ export class RoomScreen {
   }
 }
 
-/** Why nothing becomes of this message, else empty. */
-function whyFailed(entry: OutboxEntry, { over, acked }: Situation): string {
-  return entry.failed || (over && !acked.has(entry.n) ? late(entry) : '')
-}
+/** It is tried again, but what waits for that may wait for ever. */
+const NOT_ACCEPTED = 'Not sent: the server does not accept you'
 
-/** The same in a conversation that is over. */
-function late({ sealed }: OutboxEntry): string {
-  return sealed === null
-    ? 'This conversation is over: it was not sent.'
-    : 'This conversation is over: it may not have arrived.'
+/** Why nothing becomes of this message, else empty. */
+export function whyFailed(entry: OutboxEntry, { over, removed, acked }: Situation): string {
+  if (entry.failed !== '' || acked.has(entry.n)) return entry.failed
+  const what = entry.sealed === null ? 'it was not sent' : 'it may not have arrived'
+  if (over) return `This conversation is over: ${what}.`
+  return removed ? `This device was removed: ${what}.` : ''
 }
 
 function toView(item: StoredItem): TimelineItem {

@@ -9,7 +9,7 @@ import { RoomGroup } from './room_group.ts'
 import { RoomLog } from './room_log.ts'
 import { inDoubt, ownItem } from './room_read.ts'
 import { undecided } from './room_renewal.ts'
-import type { RoomScreen, Situation } from './room_screen.ts'
+import { type RoomScreen, type Situation, whyFailed } from './room_screen.ts'
 import { RoomSender } from './room_sender.ts'
 import type { RoomStore } from './room_store.ts'
 
@@ -223,10 +223,10 @@ export class RoomSync {
   /** Takes back a message that failed, or that nobody has sent yet. */
   discard(id: MessageId): Promise<void> {
     return this.#core.loop.locally(async () => {
-      const { over, store } = this.#core
-      const entry = store.outbox.find(fromHex(id))
-      if (entry && (over || entry.failed !== '' || entry.sealed === null))
-        await store.outbox.remove(entry)
+      const { outbox } = this.#core.store
+      const entry = outbox.find(fromHex(id))
+      const failed = entry && whyFailed(entry, this.#situation()) !== ''
+      if (entry && (failed || entry.sealed === null)) await outbox.remove(entry)
     })
   }
 
@@ -297,12 +297,14 @@ export class RoomSync {
   }
 
   #situation(): Situation {
-    const { link, stopped, over, shut, fault, acked, loaded, store } = this.#core
+    const { link, stopped, over, shut, fault, acked, loaded, store, deps } = this.#core
+    const { over: removed, refused } = deps.life
     const { peer, readers } = store.meta
     const waiting = this.#core.waiting || (readers.some(({ user }) => user === peer) ? '' : shut)
     const online = link !== undefined || stopped !== ''
     const crypto = loaded === undefined ? '' : describe(loaded)
-    return { online, stopped, over, waiting, fault, acked, crypto, limits: link?.limits }
+    const left = { over, removed, refused }
+    return { online, stopped, ...left, waiting, fault, acked, crypto, limits: link?.limits }
   }
 }
 

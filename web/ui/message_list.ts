@@ -136,14 +136,13 @@ export class MessageList extends SottoElement {
   #renderPage(page: number): Html[] {
     const { before, items = [] } = this.#pages.get(page) ?? {}
     const now = Date.now()
-    const over = this.room?.phase === 'gone'
     const onFailed = (item: MessageView, what: 'retry' | 'discard'): void => {
       if (this.room) this.dispatchEvent(new FailedMessageEvent(this.room.room, item.id, what))
     }
     return items.map((item, i) =>
       row(item, {
         ...{ before: i === 0 ? before : items[i - 1], now, marker: this.marker },
-        ...{ over, onFailed },
+        onFailed,
       }),
     )
   }

@@ -13,8 +13,6 @@ export interface RowContext {
   readonly now: number
   /** The first item that the person has not seen yet. */
   readonly marker: string | undefined
-  /** The conversation is over: nothing can be tried again. */
-  readonly over: boolean
   readonly onFailed: (item: MessageView, what: 'retry' | 'discard') => void
 }
 
@@ -78,10 +76,10 @@ function stateOf(item: MessageView): Html | typeof nothing {
   return words === '' ? nothing : html`<span class="state">${words}</span>`
 }
 
-function failure(item: MessageView, { over, onFailed }: RowContext): Html {
+function failure(item: MessageView, { onFailed }: RowContext): Html {
   return html`<div class="failure">
     <p class="problem">${item.reason}</p>
-    ${over ? nothing : html`<button class="button" type="button" @click=${() => onFailed(item, 'retry')}>Retry</button>`}
+    ${item.final ? html`<copy-button .text=${item.text} .label=${'Copy'}></copy-button>` : html`<button class="button" type="button" @click=${() => onFailed(item, 'retry')}>Retry</button>`}
     <button class="button quiet" type="button" @click=${() => onFailed(item, 'discard')}>Discard</button>
   </div>`
 }
