@@ -28,9 +28,17 @@ interface Contestant {
   stop(): void
 }
 
-export async function answer<T>(child: ChildProcess): Promise<T> {
-  const [message] = (await once(child, 'message')) as [T]
-  return message
+/** The next message of `child`. Rejects when it ends without one: what it says of that is above. */
+export function answer<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null) =>
+      reject(new Error(`A process of the bench ended with ${code} before it was ready.`))
+    child.once('exit', ended)
+    child.once('message', (message: T) => {
+      child.off('exit', ended)
+      resolve(message)
+    })
+  })
 }
 
 /** The endpoint's side of the trunk: it subscribes whoever comes, and casts. */

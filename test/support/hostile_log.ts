@@ -86,7 +86,7 @@ export class HostileLog {
       ...{ room: ROOM, kind: 'lobby', members: [], seq, chain: value, oldest: 1 },
       ...{
         generation: this.groupInfo === null ? null : 0,
-        epoch: 0,
+        epoch: this.#epoch,
         joined: false,
         welcome: false,
       },
@@ -112,7 +112,8 @@ export class HostileLog {
         return {}
       },
       group_info: async () => ({
-        ...{ generation: 0, epoch: 0, groupInfo: this.groupInfo, head: await this.head(user) },
+        ...{ generation: 0, epoch: this.#epoch, groupInfo: this.groupInfo },
+        head: await this.head(user),
       }),
       send: ({ mls, commit }: { mls: Bytes; commit?: { groupInfo: Bytes } }) =>
         this.#take(user, mls, commit),
