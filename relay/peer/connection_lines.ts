@@ -1,4 +1,4 @@
-import type { ChatState, ConnectionState, HandshakeView } from '../../web/chat/model.ts'
+import type { ChatState, ConnectionState, HandshakeView, Offline } from '../../web/chat/model.ts'
 import { harmless } from './harmless.ts'
 import { type Online, words } from './wording.ts'
 
@@ -30,11 +30,11 @@ export class ConnectionLines {
   }
 
   /**
-   * Neither another try nor a decision would bring the person in. Who was in is tried again: a
-   * refusal in a handshake is in clear, so that it may be forged, or pass.
+   * Neither another try nor a decision would bring the person in. Who was in is tried again: what
+   * is said before a handshake is done may be forged, or pass.
    */
   isOver({ connection, notices }: ChatState): boolean {
-    if (connection.phase === 'offline') return connection.refused === true && !this.#entered
+    if (connection.phase === 'offline') return isNo(connection) && !this.#entered
     return connection.phase === 'stopped' && !notices.some(({ blocking }) => blocking)
   }
 
@@ -53,7 +53,7 @@ export class ConnectionLines {
   /** What to do, where the connection's own text does not say it. */
   #advice(state: ChatState): string {
     const { connection } = state
-    if (connection.phase === 'offline' && connection.refused && this.#entered)
+    if (connection.phase === 'offline' && isNo(connection) && this.#entered)
       return ' It is tried again by itself: /quit ends that.'
     // Nothing to decide, and not for good: the same profile is in use elsewhere.
     if (connection.phase === 'stopped' && !connection.final && this.isOver(state))
@@ -101,4 +101,9 @@ export class ConnectionLines {
     this.#said = text
     this.#print(`* ${harmless(text)}`)
   }
+}
+
+/** The endpoint does not take the person, or is not the one that is meant. */
+function isNo({ refused, mismatch }: Offline): boolean {
+  return refused === true || mismatch === true
 }

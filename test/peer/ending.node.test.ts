@@ -1,46 +1,13 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pino } from 'pino'
 import { importIdentityPem } from '../../web/protocol/identity.ts'
+import { Logged } from '../support/logged.ts'
 import { Network } from '../support/network.ts'
 import { inLobby, type Peer, Stand } from '../support/peers.ts'
+import { stranger } from '../support/stranger.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { TerminalProcess, type Whereabouts } from '../support/terminal.ts'
-
-/** What the endpoint has logged, and what waits for more of it. */
-class Logged {
-  readonly log = pino({ level: 'info' }, { write: (line: string) => this.#take(line) })
-  readonly #lines: Record<string, unknown>[] = []
-  readonly #looks = new Set<() => void>()
-
-  #take(line: string): void {
-    this.#lines.push(JSON.parse(line))
-    for (const look of this.#looks) look()
-  }
-
-  /** Why the sessions of `user` ended, in order. */
-  ends(user: string): unknown[] {
-    const of = (line: Record<string, unknown>) =>
-      line.event === 'session_over' && line.user === user
-    return this.#lines.filter(of).map(({ reason }) => reason)
-  }
-
-  /** Resolves once `count` more handshakes have failed. */
-  failures(count: number): Promise<void> {
-    const failed = () => this.#lines.filter(({ event }) => event === 'handshake_failed').length
-    const wanted = failed() + count
-    return new Promise((resolve) => {
-      const look = () => {
-        if (failed() < wanted) return
-        this.#looks.delete(look)
-        resolve()
-      }
-      this.#looks.add(look)
-      look()
-    })
-  }
-}
 
 describe('sotto chat, connecting again and ending', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'sotto-ending-'))
@@ -121,6 +88,59 @@ describe('sotto chat, connecting again and ending', () => {
       /\* Stopped\. .* To go on here, start again: .*\n\* Disconnected\.\n$/,
     )
     assert.equal(await again.quit(), 0)
+  })
+
+  it('ends when the endpoint has another name: once said, and what to do', async () => {
+    const gil = new TerminalProcess('gil', { ...there, host: 'elsewhere' })
+    gil.type('nobody reads this')
+    assert.equal(await gil.exit(), 1)
+    const [said = '', ...more] = gil.shown(/\* Not connected\. .*/)
+    assert.match(said, /may go by another name than elsewhere\. .* --host at a terminal\./)
+    assert.lengthOf(more, 0)
+    assert.notInclude(gil.output, '!')
+    assert.include(gil.output, '* Not sent: 1 of your lines.')
+    // What was wrong then is nothing to be told of now.
+    const again = new TerminalProcess('gil', there)
+    await again.prints('* Connected')
+    assert.equal(await again.quit(), 0)
+    assert.notInclude(again.output, '!')
+  })
+
+  for (const [alert, what] of [
+    ['protocol_version', /another version of Sotto\. Update the older of the two\.\n/],
+    ['no_such_host', /does not go by this name\. .* --host at a terminal\.\n/],
+  ] as const)
+    it(`ends at ${alert}: once said, and what to do`, async () => {
+      const other = await stranger(alert)
+      try {
+        const ida = new TerminalProcess('ida', { ...there, endpointPort: other.port })
+        assert.equal(await ida.exit(), 1)
+        assert.match(ida.output, what)
+        assert.lengthOf(ida.shown(/\* Not connected/), 1)
+        assert.match(ida.output, /\* Disconnected\.\n$/)
+      } finally {
+        other.close()
+      }
+    })
+
+  it('tries on when who was in meets another version, and says it once', async () => {
+    const other = await stranger('protocol_version')
+    let port = stand.endpoint.port
+    const way = await Network.open(() => port)
+    try {
+      const jon = new TerminalProcess('jon', { ...there, endpointPort: way.port })
+      await jon.prints('* Connected')
+      port = other.port
+      way.cut()
+      await other.came(3)
+      port = stand.endpoint.port
+      await jon.prints('* Connected again')
+      assert.equal(await jon.quit(), 0)
+      assert.lengthOf(jon.shown(/another version of Sotto.* It is tried again by itself/), 1)
+    } finally {
+      other.close()
+      await way.close()
+    }
   })
 
   it('shows the handshake once, and each later connection in one line', async () => {

@@ -61,7 +61,7 @@ export class TerminalProcess {
     this.#child.stdin?.write(keys)
   }
 
-  signal(name: 'SIGINT' | 'SIGTERM'): void {
+  signal(name: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void {
     this.#child.kill(name)
   }
 

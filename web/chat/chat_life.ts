@@ -87,7 +87,14 @@ export class ChatLife {
     if (refused) raise(notAccepted(end.text))
     if (end.why === 'revoked') this.#endForGood()
     else if (end.why === 'replaced') this.set({ phase: 'stopped', text: end.text })
-    else this.set({ phase: 'offline', text: end.text, retryAt, refused })
+    else
+      this.set({
+        phase: 'offline',
+        text: end.text,
+        retryAt,
+        refused,
+        mismatch: end.mismatch === true,
+      })
   }
 
   /** Only an authenticated alert comes here. It holds over reloads: nothing is tried again. */

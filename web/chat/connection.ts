@@ -27,6 +27,8 @@ export interface End {
   readonly why: 'closed' | 'refresh' | 'cut' | 'tampered' | 'replaced' | 'revoked' | 'refused'
   /** For people. */
   readonly text: string
+  /** The other side has another name or version, as far as that can be known: see `Offline`. */
+  readonly mismatch?: boolean
 }
 
 export interface ConnectionHandlers {

@@ -1,6 +1,6 @@
 import type { Bytes } from '../protocol/bytes.ts'
 import { SottoError } from '../protocol/errors.ts'
-import { EndpointKeyChanged } from '../protocol/handshake_client.ts'
+import { AnswerUnopened, EndpointKeyChanged } from '../protocol/handshake_client.ts'
 import type { HandshakeStep } from '../protocol/handshake_steps.ts'
 import type { Primitives } from '../protocol/primitives.ts'
 import type { Ticket } from '../protocol/tickets.ts'
@@ -185,7 +185,15 @@ export class Keeper {
   #notGreeted(error: unknown): End {
     if (!(error instanceof SottoError))
       return { why: 'refused', text: 'Something went wrong here. Trying again.' }
-    return { why: TAMPERED.has(error.code) ? 'tampered' : 'refused', text: this.#said(error) }
+    const text = this.#said(error)
+    if (this.#mismatched(error)) return { why: 'refused', text, mismatch: true }
+    return { why: TAMPERED.has(error.code) ? 'tampered' : 'refused', text }
+  }
+
+  /** Whose answers have opened under this name before does go by it. */
+  #mismatched(error: SottoError): boolean {
+    if (error instanceof AnswerUnopened) return this.#o.trust.endpoint === undefined
+    return error.code === 'protocol_version' || error.code === 'no_such_host'
   }
 
   #said(error: SottoError): string {

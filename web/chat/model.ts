@@ -65,6 +65,11 @@ export interface Offline {
   readonly retryAt: number | undefined
   /** The endpoint does not take this key for this name. */
   readonly refused?: boolean
+  /**
+   * It has another name than the one it is asked for, or another version: as far as what is not
+   * authenticated can be believed, every other try ends the same.
+   */
+  readonly mismatch?: boolean
 }
 
 export interface RoomView {

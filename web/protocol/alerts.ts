@@ -34,13 +34,16 @@ export type SealedAlert = (typeof SEALED)[number]
 export const CLOSE_REASONS = ['done', 'idle', 'restart', 'refresh'] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
 
+/** What to do about a name that may be wrong. */
+export const CHECK_NAME = 'Check the link, or --host at a terminal.'
+
 /** Texts for people, by alert, as the side that receives it shows them. */
 const TEXTS: Record<Alert, string> = {
   protocol_version: 'The other side speaks another version of Sotto. Update the older of the two.',
   busy: 'The server has too much to do right now. Try again in a moment.',
   handshake_failed: 'The server did not accept this connection.',
   decode_error: 'The other side could not read a message. Reconnect; if it goes on, update Sotto.',
-  no_such_host: 'The server does not go by this name. Check the link.',
+  no_such_host: `The server does not go by this name. ${CHECK_NAME}`,
   bad_record: 'A message was changed or lost on its way to the other side.',
   unexpected_message: 'The other side got a message that does not belong there.',
   limit: 'The other side ended the connection: a limit was passed.',

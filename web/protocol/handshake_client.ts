@@ -6,7 +6,7 @@
  *     startHandshake → m1 … receive(m2) → m3 … receive(m4) → established
  *                            receive(m2) → m3 and established, after a resumption
  */
-import { alertText, readClearAlert } from './alerts.ts'
+import { alertText, CHECK_NAME, readClearAlert } from './alerts.ts'
 import { type Bytes, concat, EMPTY, equal, lp16, utf8 } from './bytes.ts'
 import { SottoError } from './errors.ts'
 import {
@@ -106,6 +106,21 @@ export class EndpointKeyChanged extends SottoError {
     )
     this.name = 'EndpointKeyChanged'
     this.seen = seen
+  }
+}
+
+/**
+ * M2 does not open. The name is in the key that it is sealed with, so a client that asks for a name
+ * that is not the endpoint's meets this at every try; else somebody has changed M1 or M2.
+ */
+export class AnswerUnopened extends SottoError {
+  constructor(host: string, options: ErrorOptions) {
+    super(
+      'crypto_failed',
+      `The server’s answer can’t be opened: it may go by another name than ${host}. ${CHECK_NAME} If the name is right, somebody changes what passes between you and the server: use another network.`,
+      options,
+    )
+    this.name = 'AnswerUnopened'
   }
 }
 
@@ -213,7 +228,9 @@ async function proveIdentity(
   e2: Bytes,
 ): Promise<AwaitParams> {
   const { o, p, tracer } = context
-  const P2 = await open1(p, secrets.server, T2, e2)
+  const P2 = await open1(p, secrets.server, T2, e2).catch((cause) => {
+    throw new AnswerUnopened(o.host, { cause })
+  })
   const { spki, endpointKey } = await checkEndpoint(o, p, P2)
   const T3 = await ab(p, T2, HASHED.p2, P2)
   tracer.step('own', 'Endpoint key', PINNED_PROVES[o.pin ? 1 : 0], 0, T3, () => [
@@ -274,7 +291,7 @@ async function checkEndpoint(
   const { spki, host } = decodeP2(P2)
   checkSpki(spki, { least: LEAST_ENDPOINT_BITS })
   if (!equal(host, utf8(o.host)))
-    throw new SottoError('no_such_host', 'The server goes by another name. Check the link.')
+    throw new SottoError('no_such_host', `The server goes by another name. ${CHECK_NAME}`)
   const endpointKey = await p.sha256(spki)
   if (o.pin !== undefined && !equal(endpointKey, o.pin)) throw new EndpointKeyChanged(endpointKey)
   return { spki, endpointKey }
