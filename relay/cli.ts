@@ -222,7 +222,7 @@ program
   .action(async ({ data, endpointKey, ...flags }) => {
     const { runChat } = await import('./peer/chat.ts')
     const { stdin: input, stdout: output } = process
-    const stopped = firstSignal(() => process.exit(EXIT_INTERRUPTED))
+    const stopped = firstSignal(() => process.exit(EXIT_INTERRUPTED), input.isTTY)
     process.exitCode = await runChat({
       ...flags,
       ...{ pin: endpointKey, dataDir: data, input, output, stopped },

@@ -66,10 +66,11 @@ export async function runPart(
 }
 
 /**
- * Resolves with what the first of these was: SIGINT, SIGTERM, or that the process that started this
- * one is gone. `again` is called on another signal after it.
+ * Resolves with what the first of these was: SIGINT, SIGTERM, SIGHUP where `terminal` says that there
+ * is one to be closed, or that the process that started this one is gone. `again` is called on
+ * another SIGINT or SIGTERM after one.
  */
-export function firstSignal(again: () => void): Promise<string> {
+export function firstSignal(again: () => void, terminal = false): Promise<string> {
   return new Promise((resolve) => {
     let signalled = false
     const take = (name: string) => () => {
@@ -79,6 +80,9 @@ export function firstSignal(again: () => void): Promise<string> {
     }
     process.on('SIGINT', take('SIGINT'))
     process.on('SIGTERM', take('SIGTERM'))
+    // Comes once from the terminal and once more from the shell that ends with it. Who has none keeps
+    // what it was started with, as by nohup.
+    if (terminal) process.on('SIGHUP', () => resolve('SIGHUP'))
     // A parent that is gone can't send a signal any more; its end of the channel is closed then.
     if (process.channel) process.once('disconnect', () => resolve('parent gone'))
     onNpmGone(() => resolve('npm gone'))

@@ -60,7 +60,9 @@ const HELP = `Type a line to send it to the lobby.
  * to the exit code.
  */
 export async function runChat(command: ChatCommand): Promise<number> {
-  const { stopped } = command
+  // A terminal that is closed can't be written to: the chat ends in order all the same.
+  const unread = new Promise((resolve) => command.output.on('error', resolve))
+  const stopped = Promise.race([command.stopped, unread])
   const terminal = new Terminal(command.input, command.output)
   let profile: Profile
   try {

@@ -43,6 +43,8 @@ export class Terminal {
       if (!this.#over) this.#lines.push(line)
       this.#wake()
     })
+    // A terminal that is gone: 'close' follows and says it all.
+    this.#readline.on('error', () => undefined)
     this.#readline.on('close', () => {
       this.#over = true
       this.#end.resolve()

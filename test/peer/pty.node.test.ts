@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Logged } from '../support/logged.ts'
 import { lobbyOf, type Peer, Stand, shown } from '../support/peers.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { noTerminal, ON_TERMINAL, TerminalProcess, type Whereabouts } from '../support/terminal.ts'
@@ -20,9 +21,10 @@ where('sotto chat on a terminal', () => {
   let alice: Peer
   let there: Whereabouts
   let bob: TerminalProcess
+  const logged = new Logged()
 
   before(async () => {
-    stand = await Stand.start()
+    stand = await Stand.start({ log: logged.log })
     ;[alice] = (await stand.join('alice')) as [Peer]
     const { port, fingerprint } = stand.endpoint
     there = { endpointPort: port, host: 'localhost', fingerprint, dataDir }
@@ -76,4 +78,13 @@ where('sotto chat on a terminal', () => {
       assert.equal(await again.exit(), 0)
       assert.isTrue(again.output.endsWith(GOODBYE), again.output)
     })
+
+  it('says goodbye when its terminal is closed', async () => {
+    const again = new TerminalProcess('eve', there, ON_TERMINAL)
+    await again.prints('* Connected')
+    // What holds the terminal is gone, as when a window is closed.
+    again.signal('SIGKILL')
+    await logged.over('eve', 1)
+    assert.deepEqual(logged.ends('eve'), ['closed: done'])
+  })
 })
