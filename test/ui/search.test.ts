@@ -137,6 +137,49 @@ describe('what a device keeps', () => {
     ])
   })
 
+  it('says how far a long one has come while it is saved, which can be cancelled', async () => {
+    const { chat } = await inTheChat()
+    chat.put(
+      LOBBY,
+      ...Array.from({ length: 2_000 }, () => chat.message({ from: 'bob', text: 'x' })),
+    )
+    await drawn()
+    const timeline = chat.timeline.bind(chat)
+    let held = Promise.withResolvers<void>()
+    chat.timeline = async (room, from, to) => {
+      if (to - from > 1_000) await held.promise
+      return timeline(room, from, to)
+    }
+    const now = performance.now.bind(performance)
+    const status = () => one('.saving [role=status]').innerText
+    const saved = nextDownload()
+    try {
+      one('.claim').click()
+      await drawn()
+      button('Save as text').click()
+      await drawn()
+      assert.equal(status(), '')
+      // Two seconds later the first of two slices is read.
+      performance.now = () => now() + 2_000
+      held.resolve()
+      held = Promise.withResolvers<void>()
+      await until(() => status() === 'Saving… 51 %')
+      button('Cancel').focus()
+      button('Cancel').click()
+      held.resolve()
+      await until(() => status() === '')
+      await drawn()
+      assert.throws(() => button('Cancel'))
+      assert.isTrue(document.activeElement === one('[role=log]'))
+      chat.put(LOBBY, chat.message({ from: 'bob', text: 'said after that' }))
+      button('Save as text').click()
+      assert.include((await saved).text, 'said after that')
+      assert.equal(status(), '')
+    } finally {
+      performance.now = now
+    }
+  })
+
   it('verifies a person whose digits were compared', async () => {
     const { chat } = await inTheChat()
     one('.claim').click()

@@ -3,6 +3,7 @@ import type { Depth } from './depth.ts'
 import type { Door, Entered } from './door.ts'
 import { SottoElement } from './element.ts'
 import {
+  CancelSavingEvent,
   ConnectionEvent,
   DraftEvent,
   EndConversationEvent,
@@ -43,7 +44,10 @@ export class ChatDesk extends SottoElement {
   @state private opening: Opening | undefined
   /** Blocking notices that the person has put aside to read what is here. */
   @state private aside: ReadonlySet<string> = new Set()
+  /** How much of a conversation that is being saved is read, of 1; undefined while there is none. */
+  @state private saved: number | undefined
 
+  #saving: AbortController | undefined
   readonly #drafts = new Map<RoomId, string>()
   /** One thing at a time is on the screen: the same width as in the styles. */
   readonly #narrow = matchMedia('(max-width: 760px)')
@@ -70,6 +74,7 @@ export class ChatDesk extends SottoElement {
     on<RemoveRoomEvent>(RemoveRoomEvent.type, ({ room }) => this.#removeRoom(room))
     on<ConnectionEvent>(ConnectionEvent.type, ({ what }) => this.#connection(what))
     on<ShowMessageEvent>(ShowMessageEvent.type, (event) => this.#showMessage(event))
+    on(CancelSavingEvent.type, () => this.#saving?.abort())
     on<HistoryEvent>(HistoryEvent.type, (event) => this.#keep(event))
     on<NoticeEvent>(NoticeEvent.type, (event) => this.#decide(event))
   }
@@ -84,6 +89,7 @@ export class ChatDesk extends SottoElement {
     super.disconnectedCallback()
     this.#model?.removeEventListener('change', this.#onChange)
     if (this.depth) this.depth.moved = () => undefined
+    this.#saving?.abort()
     document.title = 'Sotto'
   }
 
@@ -95,7 +101,7 @@ export class ChatDesk extends SottoElement {
     const blocking = state.notices.find(({ id, blocking }) => blocking && !this.aside.has(id))
     return html`
       <chat-screen .state=${state} .model=${entered.model} .room=${room} .showsList=${this.showsList}
-        .aside=${this.aside} .draft=${room === undefined ? '' : this.#draft(room.room)} .problem=${this.problem || this.outside}></chat-screen>
+        .aside=${this.aside} .draft=${room === undefined ? '' : this.#draft(room.room)} .problem=${this.problem || this.outside} .saved=${this.saved}></chat-screen>
       ${blocking ? renderBlocking(blocking) : this.#renderDialog(entered, state)}
     `
   }
@@ -178,8 +184,28 @@ export class ChatDesk extends SottoElement {
     const view = model?.state.rooms.find((one) => one.room === room)
     if (what === 'wipe') await model?.wipeHistory(room)
     else if (what !== 'save') await model?.setHistory(room, what === 'keep')
-    else if (model && view)
-      download(await transcript(model, view), fileName(view.title, 'txt'), 'text/plain')
+    else if (model && view && this.#saving === undefined) await this.#save(model, view)
+  }
+
+  /** Says how far it has come only where that takes so long that one would ask. */
+  async #save(model: ChatModel, view: RoomView): Promise<void> {
+    const saving = new AbortController()
+    this.#saving = saving
+    let said = performance.now()
+    try {
+      const text = await transcript(model, view, saving.signal, (read) => {
+        const now = performance.now()
+        if (now - said < SAID_MS) return
+        said = now
+        this.saved = read
+      })
+      download(text, fileName(view.title, 'txt'), 'text/plain')
+    } catch (error) {
+      if (!saving.signal.aborted) throw error
+    } finally {
+      this.#saving = undefined
+      this.saved = undefined
+    }
   }
 
   async #removeRoom(room: RoomId): Promise<void> {
@@ -292,6 +318,9 @@ export class ChatDesk extends SottoElement {
     this.querySelector('chat-screen')?.focusBox()
   }
 }
+
+/** Between two words about how far something has come (ms): as often as one can listen to. */
+const SAID_MS = 1_000
 
 /** A private conversation that the endpoint has been asked for. */
 interface Opening {

@@ -1,6 +1,6 @@
 import type { ChatModel, ChatState, RoomId, RoomView, SearchHit } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
-import { ConnectionEvent, PanelEvent } from './events.ts'
+import { CancelSavingEvent, ConnectionEvent, PanelEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { searchIcon, sign, warningIcon } from './icons.ts'
 import { invitation } from './invitation.ts'
@@ -27,6 +27,8 @@ export class ChatScreen extends SottoElement {
   @property aside: ReadonlySet<string> = new Set()
   /** Something that was asked for and failed, for people. */
   @property problem = ''
+  /** How much of a conversation that is being saved is read, of 1, once that takes long. */
+  @property saved: number | undefined
   /** That the key is nowhere else was put aside, as long as this page lasts. */
   @state private told = false
 
@@ -44,6 +46,9 @@ export class ChatScreen extends SottoElement {
     const ended = this.room?.phase === 'gone' && before?.room === this.room.room
     // What had the keyboard goes away: nothing that is typed on may press a button.
     if (ended && document.activeElement?.closest('message-form, .ending'))
+      this.querySelector<HTMLElement>('[role=log]')?.focus()
+    const done = changed.has('saved') && this.saved === undefined
+    if (done && document.activeElement?.closest('.saving'))
       this.querySelector<HTMLElement>('[role=log]')?.focus()
   }
 
@@ -73,6 +78,7 @@ export class ChatScreen extends SottoElement {
         <chat-header .room=${room} .connection=${state.connection} .elsewhere=${elsewhere} .backedUp=${state.me.backedUp}></chat-header>
         <notice-list .notices=${state.notices.filter(({ id, blocking }) => !blocking || this.aside.has(id))}></notice-list>
         ${room === undefined ? this.#renderNoRoom(state) : this.#renderRoom(room, state)}
+        ${this.#renderSaving()}
         <p class="trouble problem" role="alert">${this.problem}</p>
         ${
           room?.phase === 'gone' && !isOver(state.connection)
@@ -106,6 +112,14 @@ export class ChatScreen extends SottoElement {
   /** Goes to a message that was found. */
   show(hit: SearchHit): void {
     void this.updateComplete.then(() => this.list?.show(hit.place, hit.id))
+  }
+
+  #renderSaving(): Html {
+    const { saved } = this
+    return html`<div class="saving soft small">
+      <span role="status" aria-label="Saving">${saved === undefined ? '' : `Saving… ${Math.floor(saved * 100)} %`}</span>
+      ${saved === undefined ? nothing : html`<button class="button quiet" type="button" @click=${() => this.dispatchEvent(new CancelSavingEvent())}>Cancel</button>`}
+    </div>`
   }
 
   #renderBackup(): Html {

@@ -113,6 +113,14 @@ export class ShowListEvent extends Ask {
   }
 }
 
+/** What is being saved as text is not wanted any more. */
+export class CancelSavingEvent extends Ask {
+  static readonly type = 'sotto-cancel-saving'
+  constructor() {
+    super(CancelSavingEvent.type)
+  }
+}
+
 /** The private conversation with a person; `text`, if any, is sent there. */
 export class OpenPrivateEvent extends Ask {
   static readonly type = 'sotto-open-private'
@@ -262,6 +270,7 @@ declare global {
     'sotto-somebody-else': SomebodyElseEvent
     'sotto-select-room': SelectRoomEvent
     'sotto-show-list': ShowListEvent
+    'sotto-cancel-saving': CancelSavingEvent
     'sotto-verify': VerifyEvent
     'sotto-open-private': OpenPrivateEvent
     'sotto-send': SendEvent

@@ -7,15 +7,21 @@ const SLICE = 1_024
 /**
  * All that this device has of a conversation, as plain text in pieces: one item after the other,
  * with its time (UTC) and who wrote it. Further lines of a message are indented, so that nobody can
- * write what looks like somebody else's.
+ * write what looks like somebody else's. `progress` is told how much of it is read, from 0 to 1.
+ * Rejects with the reason of `signal` when that ends it.
  */
 export async function transcript(
   model: Pick<ChatModel, 'timeline'>,
   { room, length }: RoomView,
+  signal: AbortSignal,
+  progress: (read: number) => void,
 ): Promise<string[]> {
   const pieces: string[] = []
-  for (let from = 0; from < length; from += SLICE)
+  for (let from = 0; from < length; from += SLICE) {
     pieces.push((await model.timeline(room, from, from + SLICE)).map(line).join(''))
+    signal.throwIfAborted()
+    progress(Math.min(1, (from + SLICE) / length))
+  }
   return pieces
 }
 
