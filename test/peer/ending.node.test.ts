@@ -90,8 +90,9 @@ describe('sotto chat, connecting again and ending', () => {
     assert.equal(await again.quit(), 0)
   })
 
-  it('ends when the endpoint has another name: once said, and what to do', async () => {
-    const gil = new TerminalProcess('gil', { ...there, host: 'elsewhere' })
+  it('ends when an unknown endpoint has another name: once said, and what to do', async () => {
+    const unknown = { ...there, fingerprint: undefined }
+    const gil = new TerminalProcess('gil', { ...unknown, host: 'elsewhere' })
     gil.type('nobody reads this')
     assert.equal(await gil.exit(), 1)
     const [said = '', ...more] = gil.shown(/\* Not connected\. .*/)
@@ -104,6 +105,13 @@ describe('sotto chat, connecting again and ending', () => {
     await again.prints('* Connected')
     assert.equal(await again.quit(), 0)
     assert.notInclude(again.output, '!')
+  })
+
+  it('says what it may be when the answer of an endpoint whose key is known does not open', async () => {
+    const hal = new TerminalProcess('hal', { ...there, host: 'elsewhere' })
+    await hal.prints('may go by another name than elsewhere')
+    await hal.prints('man-in-the-middle')
+    await hal.quit()
   })
 
   for (const [alert, what] of [

@@ -190,9 +190,10 @@ export class Keeper {
     return { why: TAMPERED.has(error.code) ? 'tampered' : 'refused', text }
   }
 
-  /** Whose answers have opened under this name before does go by it. */
+  /** Whose key is known, from before or from a link, does go by its name: then it was somebody else. */
   #mismatched(error: SottoError): boolean {
-    if (error instanceof AnswerUnopened) return this.#o.trust.endpoint === undefined
+    const { trust, pin } = this.#o
+    if (error instanceof AnswerUnopened) return (trust.endpoint?.fingerprint ?? pin) === undefined
     return error.code === 'protocol_version' || error.code === 'no_such_host'
   }
 
