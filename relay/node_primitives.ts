@@ -24,6 +24,7 @@ import type {
   X25519Pair,
 } from '../web/protocol/primitives.ts'
 import { isEd25519Key } from '../web/protocol/sound_keys.ts'
+import { isSignatureLength } from '../web/protocol/spki.ts'
 
 const KEY_LENGTH = 32
 const TAG_LENGTH = 16
@@ -153,11 +154,9 @@ function inDer(spki: Bytes) {
 }
 
 function rsaVerify(spki: Bytes, signature: Bytes, data: Bytes): boolean {
-  const key = createPublicKey(inDer(spki))
-  // RFC 8017, 8.1.2, step 1: OpenSSL takes one without its leading zeros as well.
-  if (signature.length * 8 !== key.asymmetricKeyDetails?.modulusLength) return false
   const padding = constants.RSA_PKCS1_PSS_PADDING
-  return verify('sha256', data, { key, padding, saltLength: PSS_SALT }, signature)
+  const key = { ...inDer(spki), padding, saltLength: PSS_SALT }
+  return isSignatureLength(spki, signature) && verify('sha256', data, key, signature)
 }
 
 function rsaEncrypt(spki: Bytes, label: Bytes, message: Bytes): Bytes {

@@ -91,10 +91,18 @@ export async function verifySignature(
   signature: Bytes,
 ): Promise<boolean> {
   const key = await importForVerify(spki)
-  const { modulusLength } = key.algorithm as RsaHashedKeyAlgorithm
-  // RFC 8017, 8.1.2, step 1: OpenSSL takes one without its leading zeros as well.
-  if (signature.length !== modulusLength / 8) return false
-  return crypto.subtle.verify(PSS, key, signature, data)
+  return isSignatureLength(spki, signature) && crypto.subtle.verify(PSS, key, signature, data)
+}
+
+/**
+ * Whether a signature is as long as the modulus of `spki`, which has passed `checkSpki` (RFC 8017,
+ * 8.1.2, step 1): OpenSSL takes one without its leading zeros as well.
+ */
+export function isSignatureLength(spki: Uint8Array, { length }: Uint8Array): boolean {
+  return TEMPLATES.some(
+    ({ bits, head }) =>
+      length === bits / 8 && spki.length === head.length + length + EXPONENT.length,
+  )
 }
 
 function notTheTemplate(): SottoError {
