@@ -1,6 +1,7 @@
 import { History, type StoredItem } from '../../web/chat/history.ts'
 import { search } from '../../web/chat/search.ts'
 import { openVault } from '../../web/chat/vault.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
 import { append, message, searchable, vaultKey, wipe } from '../support/history_fixture.ts'
 import { MemoryStorage } from '../support/memory_storage.ts'
 import { assert, before, describe, it } from '../support/suite.ts'
@@ -80,6 +81,47 @@ describe('a history that an earlier version has stored', () => {
     const kinds = (await history.range(0, all.length)).map(({ k }) => k).join('')
     const [kept, lost] = ['m'.repeat(SIZE), 's'.repeat(SIZE)]
     assert.equal(kinds, kept + lost + kept + lost)
+  })
+
+  it('is not given up for what would not open once', async () => {
+    const all = items(4 * SIZE)
+    const storage = await former(all)
+    let failing = true
+    const moody: typeof vault = {
+      seal: (key, value) => vault.seal(key, value),
+      async open(key, sealed) {
+        if (failing && key === 'log/r/000003') throw new SottoError('crypto_failed', 'not now')
+        return vault.open(key, sealed)
+      },
+    }
+    const history = await History.open(storage, moody, 'r', all.length)
+    const more = message(all.length, 'meanwhile')
+    await append(history, storage, [more])
+    failing = false
+    const again = await History.open(storage, moody, 'r', all.length + 1)
+    assert.deepEqual(await again.range(0, all.length + 1), [...all, more])
+    assert.deepEqual(await storage.keys('log/'), [])
+  })
+
+  it('takes nothing from what is here when that version has written in between', async () => {
+    const all = items(600)
+    const storage = await former(all)
+    await History.open(storage, vault, 'r', all.length)
+    // It finds its own segments gone, and begins the last one anew.
+    const lost = (n: number) => ({ k: 's', id: `lost-2-${n}`, text: 'lost', at: 0 }) as const
+    const more = message(600, 'said there')
+    const part = [...Array.from({ length: 600 - 2 * SIZE }, (_, n) => lost(n)), more]
+    const key = 'log/r/000002'
+    await storage.write(new Map([[key, await vault.seal(key, JSON.stringify(part))]]))
+    const history = await History.open(storage, vault, 'r', 601)
+    assert.deepEqual(await history.range(0, 601), [...all, more])
+  })
+
+  it('is wiped also where it does not open', async () => {
+    const storage = await former(items(300))
+    await storage.write(new Map([['log/r/000000', Uint8Array.of(1, 2, 3)]]))
+    await wipe(await History.open(storage, vault, 'r', 300), storage)
+    assert.deepEqual(await storage.keys(''), [])
   })
 
   it('is left alone where it is of another room, and is wiped with its room', async () => {

@@ -1,7 +1,7 @@
 import { SottoError } from '../protocol/errors.ts'
-import { takeOver } from './history_former.ts'
+import { formerOf, takeOver } from './history_former.ts'
 import { SearchIndex } from './search_index.ts'
-import { SEGMENT, STEP, segmentKey, segmentsOf } from './segment.ts'
+import { LOST_ID, SEGMENT, STEP, segmentKey, segmentsOf } from './segment.ts'
 import type { Storage } from './storage.ts'
 import type { Vault } from './vault.ts'
 
@@ -161,7 +161,8 @@ export class History {
 
   /** Puts the deletion of everything into `changes`; call the result once it is written. */
   async stageWipe(changes: Map<string, unknown>): Promise<() => void> {
-    for (const key of await this.#storage.keys(segmentsOf(this.#room))) changes.set(key, undefined)
+    for (const prefix of [segmentsOf(this.#room), formerOf(this.#room)])
+      for (const key of await this.#storage.keys(prefix)) changes.set(key, undefined)
     const adoptIndex = await this.index.stageWipe(changes)
     return () => {
       adoptIndex()
@@ -218,7 +219,7 @@ export class History {
     const due = Math.min(SEGMENT, this.#length - n * SEGMENT)
     const lost = Array.from({ length: Math.max(0, due - stored.length) }, (_, i) => ({
       k: 's' as const,
-      id: `lost-${n}-${stored.length + i}`,
+      id: `${LOST_ID}${n}-${stored.length + i}`,
       text: LOST,
       at: 0,
     }))

@@ -6,6 +6,9 @@ export const SEGMENT = 32
 /** Items that come into the search index together. */
 export const STEP = 256
 
+/** The ids of lines that say that something was lost begin with it. */
+export const LOST_ID = 'lost-'
+
 /** Before the number of each segment of this room's history. */
 export function segmentsOf(room: string): string {
   return `lines/${room}/`
