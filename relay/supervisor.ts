@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
+import { ALLOCATOR } from './allocator.ts'
 import { FORETOLD } from './part.ts'
 
 const FIRST_DELAY_MS = 200
@@ -101,7 +102,11 @@ export class Supervised {
       [...NODE_FLAGS, this.#cli, this.part, ...this.#arguments(this.#last)],
       // A group of its own: Ctrl+C reaches us alone, and we close the parts in order. The
       // channel tells the part when we are gone.
-      { env: this.#env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'], detached: true },
+      {
+        env: { ...ALLOCATOR, ...this.#env },
+        stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+        detached: true,
+      },
     )
     this.#child = child
     const exit = new Promise<number>((resolve) => {

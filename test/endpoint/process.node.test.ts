@@ -345,6 +345,11 @@ describe('sotto at a terminal', () => {
     assert.equal((await fetch(`${link}sotto.json`)).status, 200)
     const children = () => childrenOf(command.child.pid ?? 0)
     assert.lengthOf(children(), 2)
+    for (const part of children()) {
+      const environment = readFileSync(`/proc/${part}/environ`, 'latin1').split('\0')
+      assert.include(environment, 'MALLOC_ARENA_MAX=2')
+      assert.include(environment, 'MALLOC_TRIM_THRESHOLD_=131072')
+    }
     for (const victim of children()) {
       process.kill(victim, 'SIGKILL')
       await gone(victim)
