@@ -14,7 +14,7 @@ const BATCH = 8
 /** Batches under way, so that neither side waits for the other's turn. */
 const WINDOW = 4
 const BATCHES = 60
-const ROUNDS = 5
+const ROUNDS = 15
 const TOPIC = 1
 
 type Kind = 'relay' | 'uws' | 'ws'
