@@ -103,7 +103,7 @@ describe('the chat', () => {
       { kind: 'system', id: 's', text: 'bob joined', at: NOON },
       chat.message({ from: 'bob', text: 'see https://example.org/' }),
       chat.message({ from: 'bob', text: 'and more' }),
-      chat.message({ from: 'alice', text: 'waits', state: 'waiting' }),
+      chat.message({ from: 'alice', text: 'waits', state: 'waiting', unsent: true }),
       chat.message({ from: 'alice', text: 'failed', state: 'failed', reason: 'No.' }),
     )
     for (const kind of ['info', 'warning', 'mitm'] as const)

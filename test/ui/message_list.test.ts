@@ -245,6 +245,17 @@ describe('a message', () => {
     assert.deepEqual(chat.asked.slice(1), [`retry ${id}`, `discard ${id}`])
   })
 
+  it('can be taken back while nobody has been sent it', async () => {
+    const { chat } = await inTheChat()
+    const waits = chat.message({ from: 'alice', text: 'hm', state: 'waiting', unsent: true })
+    chat.put(LOBBY, waits, chat.message({ from: 'alice', text: 'sealed', state: 'waiting' }))
+    const buttons = () => document.querySelectorAll<HTMLElement>('.message button')
+    await until(() => buttons().length === 1)
+    assert.equal(buttons()[0]?.innerText, 'Discard')
+    buttons()[0]?.click()
+    assert.deepEqual(chat.asked, [`discard ${waits.id}`])
+  })
+
   it('stands under a day, and under its sender’s name unless the last one was theirs too', async () => {
     const { chat } = await inTheChat()
     const day = 86_400_000

@@ -135,6 +135,8 @@ export interface MessageView {
   readonly state: 'received' | 'waiting' | 'sending' | 'sent' | 'failed'
   /** Why it failed and what to do, or what it waits for; empty otherwise. */
   readonly reason: string
+  /** It waits, and nobody has been sent it yet: it can still be taken back. */
+  readonly unsent?: boolean
   /** It failed, and trying again can't help: the conversation is over, or this device was removed. */
   readonly final?: boolean
 }

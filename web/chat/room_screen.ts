@@ -105,6 +105,7 @@ export class RoomScreen {
       at: entry.at,
       state,
       reason: failed || (state === 'waiting' ? waits : ''),
+      unsent: state === 'waiting' && entry.sealed === null,
       final: state === 'failed' && (situation.over || situation.removed),
     }
   }

@@ -7,7 +7,6 @@ import {
   ConnectionEvent,
   DraftEvent,
   EndConversationEvent,
-  FailedMessageEvent,
   HistoryEvent,
   NoticeEvent,
   OpenPrivateEvent,
@@ -19,6 +18,7 @@ import {
   SendEvent,
   ShowListEvent,
   ShowMessageEvent,
+  UnsentMessageEvent,
   VerifyEvent,
 } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
@@ -67,7 +67,7 @@ export class ChatDesk extends SottoElement {
       this.#model?.verifyPerson(user, verified),
     )
     on<SeenEvent>(SeenEvent.type, ({ room }) => this.#model?.markRead(room))
-    on<FailedMessageEvent>(FailedMessageEvent.type, ({ room, id, what }) =>
+    on<UnsentMessageEvent>(UnsentMessageEvent.type, ({ room, id, what }) =>
       what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id),
     )
     on<EndConversationEvent>(EndConversationEvent.type, ({ room }) => this.#model?.leave(room))

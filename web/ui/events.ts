@@ -155,14 +155,14 @@ export class DraftEvent extends Ask {
   }
 }
 
-/** For a message that could not be sent. */
-export class FailedMessageEvent extends Ask {
-  static readonly type = 'sotto-failed-message'
+/** For a message that could not be sent, or not yet. */
+export class UnsentMessageEvent extends Ask {
+  static readonly type = 'sotto-unsent-message'
   readonly room: RoomId
   readonly id: MessageId
   readonly what: 'retry' | 'discard'
   constructor(room: RoomId, id: MessageId, what: 'retry' | 'discard') {
-    super(FailedMessageEvent.type)
+    super(UnsentMessageEvent.type)
     this.room = room
     this.id = id
     this.what = what
@@ -275,7 +275,7 @@ declare global {
     'sotto-open-private': OpenPrivateEvent
     'sotto-send': SendEvent
     'sotto-draft': DraftEvent
-    'sotto-failed-message': FailedMessageEvent
+    'sotto-unsent-message': UnsentMessageEvent
     'sotto-seen': SeenEvent
     'sotto-end-conversation': EndConversationEvent
     'sotto-remove-room': RemoveRoomEvent

@@ -2,7 +2,7 @@ import { repeat } from 'lit/directives/repeat.js'
 import type { ChatModel, MessageView, RoomId, RoomView, TimelineItem } from '../chat/model.ts'
 import './copy_button.ts'
 import { SottoElement } from './element.ts'
-import { FailedMessageEvent, SeenEvent } from './events.ts'
+import { SeenEvent, UnsentMessageEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { downIcon } from './icons.ts'
 import { row } from './message_row.ts'
@@ -136,13 +136,13 @@ export class MessageList extends SottoElement {
   #renderPage(page: number): Html[] {
     const { before, items = [] } = this.#pages.get(page) ?? {}
     const now = Date.now()
-    const onFailed = (item: MessageView, what: 'retry' | 'discard'): void => {
-      if (this.room) this.dispatchEvent(new FailedMessageEvent(this.room.room, item.id, what))
+    const onUnsent = (item: MessageView, what: 'retry' | 'discard'): void => {
+      if (this.room) this.dispatchEvent(new UnsentMessageEvent(this.room.room, item.id, what))
     }
     return items.map((item, i) =>
       row(item, {
         ...{ before: i === 0 ? before : items[i - 1], now, marker: this.marker },
-        onFailed,
+        onUnsent,
       }),
     )
   }

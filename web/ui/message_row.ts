@@ -13,7 +13,7 @@ export interface RowContext {
   readonly now: number
   /** The first item that the person has not seen yet. */
   readonly marker: string | undefined
-  readonly onFailed: (item: MessageView, what: 'retry' | 'discard') => void
+  readonly onUnsent: (item: MessageView, what: 'retry' | 'discard') => void
 }
 
 export function row(item: TimelineItem, context: RowContext): Html {
@@ -55,7 +55,7 @@ function messageRow(item: MessageView, continued: boolean, context: RowContext):
           ? text
           : html`<a href=${href} target="_blank" rel="noopener noreferrer" referrerpolicy="no-referrer">${text}</a>`,
       )}</p>
-      <p class="meta"><time datetime=${iso(item.at)}>${clock(item.at)}</time>${stateOf(item)}</p>
+      <p class="meta"><time datetime=${iso(item.at)}>${clock(item.at)}</time>${stateOf(item)}${item.unsent ? takeBack(item, context) : nothing}</p>
       ${item.state === 'failed' ? failure(item, context) : nothing}
     </div>
   </article>`
@@ -76,10 +76,14 @@ function stateOf(item: MessageView): Html | typeof nothing {
   return words === '' ? nothing : html`<span class="state">${words}</span>`
 }
 
-function failure(item: MessageView, { onFailed }: RowContext): Html {
+function takeBack(item: MessageView, { onUnsent }: RowContext): Html {
+  return html`<button class="take-back" type="button" @click=${() => onUnsent(item, 'discard')}>Discard</button>`
+}
+
+function failure(item: MessageView, { onUnsent }: RowContext): Html {
   return html`<div class="failure">
     <p class="problem">${item.reason}</p>
-    ${item.final ? html`<copy-button .text=${item.text} .label=${'Copy'}></copy-button>` : html`<button class="button" type="button" @click=${() => onFailed(item, 'retry')}>Retry</button>`}
-    <button class="button quiet" type="button" @click=${() => onFailed(item, 'discard')}>Discard</button>
+    ${item.final ? html`<copy-button .text=${item.text} .label=${'Copy'}></copy-button>` : html`<button class="button" type="button" @click=${() => onUnsent(item, 'retry')}>Retry</button>`}
+    <button class="button quiet" type="button" @click=${() => onUnsent(item, 'discard')}>Discard</button>
   </div>`
 }
