@@ -67,9 +67,7 @@ export class ChatDesk extends SottoElement {
       this.#model?.verifyPerson(user, verified),
     )
     on<SeenEvent>(SeenEvent.type, ({ room }) => this.#model?.markRead(room))
-    on<UnsentMessageEvent>(UnsentMessageEvent.type, ({ room, id, what }) =>
-      what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id),
-    )
+    on<UnsentMessageEvent>(UnsentMessageEvent.type, (event) => this.#settle(event))
     on<EndConversationEvent>(EndConversationEvent.type, ({ room }) => this.#model?.leave(room))
     on<RemoveRoomEvent>(RemoveRoomEvent.type, ({ room }) => this.#removeRoom(room))
     on<ConnectionEvent>(ConnectionEvent.type, ({ what }) => this.#connection(what))
@@ -312,6 +310,12 @@ export class ChatDesk extends SottoElement {
     if (this.selected === room) this.selected = from?.room
     if (from !== undefined && typed)
       this.#setDraft(from.room, from.phase === 'gone' ? typed : `/pm ${user} ${typed}`)
+  }
+
+  async #settle({ room, id, what }: UnsentMessageEvent): Promise<void> {
+    await (what === 'retry' ? this.#model?.retry(room, id) : this.#model?.discard(room, id))
+    // The button that was pressed is gone.
+    this.#focusBox()
   }
 
   #focusBox(): void {
