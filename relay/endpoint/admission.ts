@@ -11,7 +11,7 @@ import type { Passwords } from './passwords.ts'
 import type { RequestOf } from './peer.ts'
 import type { People } from './people.ts'
 import { Refused, slowDown } from './refusal.ts'
-import type { Account, Device, PasswordHash, Store } from './store.ts'
+import type { Account, Device, GroupDevice, PasswordHash, Store } from './store.ts'
 import type { TokenBuckets } from './token_bucket.ts'
 
 const SESSION_ID_LENGTH = 16
@@ -61,18 +61,19 @@ export class Admission {
 
   /**
    * The directory check. Every look-up is made whatever the one before gave, so that an unknown
-   * key, a disabled account and a revoked device cost the same.
+   * key, a disabled account and a revoked device cost the same; and none reads the devices one by
+   * one, so that their number can't be told by the time it takes.
    */
   async check(claim: Claim, ticketed: string | undefined): Promise<Answer | 'refused'> {
     const { store, people } = this.#needs
     const name = nameOf(claim.user)
     const account = store.account(name ?? NOBODY)
-    const devices = store.devices(name ?? NOBODY)
-    const known = devices.find(({ device }) => equal(device, claim.device))
+    const known = store.device({ skeleton: name ?? NOBODY, device: claim.device })
+    const count = store.deviceCount(name ?? NOBODY)
     const mine = account === undefined || equal(account.spki, claim.spki)
     const refused = name === undefined || !mine || account?.disabled || known?.revoked
     const full = account === undefined && people.size >= MOST_ACCOUNTS
-    const status = statusOf(account, known, devices, ticketed)
+    const status = statusOf(account, known, count, ticketed)
     const params = encodeParams({
       status,
       sessionId: this.#needs.primitives.random(SESSION_ID_LENGTH),
@@ -111,14 +112,15 @@ export class Admission {
   }
 
   async login(applicant: Applicant, given: Given): Promise<void> {
-    const account = this.#needs.store.account(applicant.skeleton)
+    const { store } = this.#needs
+    const account = store.account(applicant.skeleton)
     if (account === undefined) throw new Refused('denied', UNKNOWN_NAME)
     const { password } = account
     if (password !== null)
       await this.#try(applicant, () => this.#verify(given.accountPassword, password))
-    const devices = this.#needs.store.devices(applicant.skeleton)
-    const known = devices.some(({ device }) => equal(device, applicant.device))
-    if (!known && isFull(devices)) throw new Refused('denied', TOO_MANY_DEVICES)
+    const count = store.deviceCount(applicant.skeleton)
+    if (this.known(applicant) === undefined && count >= MOST_DEVICES)
+      throw new Refused('denied', TOO_MANY_DEVICES)
     this.#admitted(applicant, account)
   }
 
@@ -143,8 +145,8 @@ export class Admission {
   }
 
   /** What the store knows of this device. */
-  known({ skeleton: name, device }: Pick<Applicant, 'skeleton' | 'device'>): Device | undefined {
-    return this.#needs.store.devices(name).find((one) => equal(one.device, device))
+  known({ skeleton: name, device }: GroupDevice): Device | undefined {
+    return this.#needs.store.device({ skeleton: name, device })
   }
 
   #admitted({ ticket }: Applicant, account: Account): void {
@@ -177,18 +179,14 @@ function nameOf(user: string): string | undefined {
   }
 }
 
-function isFull(devices: readonly Device[]): boolean {
-  return devices.filter(({ revoked }) => !revoked).length >= MOST_DEVICES
-}
-
 function statusOf(
   account: Account | undefined,
   known: Device | undefined,
-  devices: readonly Device[],
+  count: number,
   ticketed: string | undefined,
 ): Status {
   if (account === undefined) return 'register'
-  if (known === undefined && isFull(devices)) return 'not_admitted'
+  if (known === undefined && count >= MOST_DEVICES) return 'not_admitted'
   if (account.password === null) return 'ok'
   return ticketed === admissionOf(account, 'ok') ? 'ok' : 'not_admitted'
 }

@@ -101,7 +101,7 @@ export class DeviceRequests {
   async remove(peer: Peer, request: RequestOf<'remove_device'>): Promise<Outcome<'remove_device'>> {
     const { store, directory } = this.#needs
     const { device } = request
-    if (!store.devices(peer.skeleton).some((one) => equal(one.device, device)))
+    if (store.device({ skeleton: peer.skeleton, device }) === undefined)
       throw new Refused('denied', 'You have no such device.')
     await store.revokeDevice(peer.skeleton, device)
     return {

@@ -141,7 +141,7 @@ export class Reconciler {
       directory.device(skeleton, device) === undefined &&
       now - Math.max(lastSeen, this.#started) > lobbyAbsence * MS_PER_SECOND
     const remove = [...groups.of(room.room).values()].filter((one) => {
-      const known = store.devices(one.skeleton).find(({ device }) => same(device, one.device))
+      const known = store.device(one)
       return known === undefined || known.revoked || absent(one, known.lastSeen)
     })
     return { add: [], remove }
@@ -169,8 +169,4 @@ export class Reconciler {
 
 function isEmpty({ add, remove }: Difference): boolean {
   return add.length === 0 && remove.length === 0
-}
-
-function same(a: Bytes, b: Bytes): boolean {
-  return hex(a) === hex(b)
 }

@@ -149,8 +149,7 @@ export class Sending {
   /** Devices come into an open room by themselves, into a private one by being added. */
   #mayBeAdded(room: Room, one: GroupDevice): boolean {
     if (room.kind === 'lobby' || !isMember(room, one.skeleton)) return false
-    const devices = this.#needs.store.devices(one.skeleton)
-    return devices.some(({ device, revoked }) => !revoked && equal(device, one.device))
+    return this.#needs.store.device(one)?.revoked === false
   }
 }
 

@@ -9,6 +9,8 @@ import { damaged } from './verify.ts'
 /** Names of accounts that are remembered. */
 const MOST_REMEMBERED = 20_000
 
+const BY_SKELETON = 'account = (SELECT id FROM account WHERE skeleton = ?)'
+
 /** Reads what is on disk, on a connection of its own: never what a transaction has yet to commit. */
 export class SqliteReader {
   readonly #db: DatabaseSync
@@ -40,11 +42,17 @@ export class SqliteReader {
     if (account === undefined) return []
     return this.#tables
       .all('device', 'WHERE account = ? ORDER BY id', account.id as number)
-      .map((row) => ({
-        device: row.device as Bytes,
-        lastSeen: row.last_seen as number,
-        revoked: row.revoked === 1,
-      }))
+      .map(knownDevice)
+  }
+
+  device({ skeleton, device }: GroupDevice): Device | undefined {
+    const row = this.#tables.one('device', `WHERE ${BY_SKELETON} AND device = ?`, skeleton, device)
+    return row === undefined ? undefined : knownDevice(row)
+  }
+
+  deviceCount(skeleton: string): number {
+    const count = `SELECT count(*) AS count FROM device WHERE ${BY_SKELETON} AND revoked = 0`
+    return this.#tables.query(count, skeleton)[0]?.count as number
   }
 
   /** Throws RoomStopped when its record is damaged, or that of a member. */
@@ -237,6 +245,14 @@ export class SqliteReader {
       last = size.seq as number
     }
     return last
+  }
+}
+
+function knownDevice(row: Row): Device {
+  return {
+    device: row.device as Bytes,
+    lastSeen: row.last_seen as number,
+    revoked: row.revoked === 1,
   }
 }
 

@@ -110,6 +110,14 @@ class SqliteStore implements Store {
     return this.#read((reader) => reader.devices(skeleton))
   }
 
+  device(one: GroupDevice) {
+    return this.#read((reader) => reader.device(one))
+  }
+
+  deviceCount(skeleton: string) {
+    return this.#read((reader) => reader.deviceCount(skeleton))
+  }
+
   room(room: Bytes) {
     return this.#readRoom(room, (reader) => reader.room(room))
   }

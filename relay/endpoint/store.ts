@@ -36,6 +36,9 @@ export interface Store {
 
   // ── devices ──
   devices(skeleton: string): readonly Device[]
+  device(one: GroupDevice): Device | undefined
+  /** How many there are that are not revoked. */
+  deviceCount(skeleton: string): number
   /**
    * Durable. Adds the device or moves its lastSeen, never back. Rejects with `refused` when the
    * device was revoked or the account is unknown. Whatever else names a device needs it added.
