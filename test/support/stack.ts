@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { ALLOCATOR } from '../../relay/allocator.ts'
 import { HASH, NOTE } from './nonce_notes.ts'
 import { steadyPort } from './ports.ts'
 
@@ -234,7 +235,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const nonces = options.unwatched ? undefined : await NonceFile.make()
   const watch = nonces === undefined ? [] : ['--import', NONCE_WATCH]
   const command = [...enter, process.execPath, ...NODE_FLAGS, ...watch, ...nodeFlags]
-  const environment = { ...nonces?.env, ...env }
+  // As `sotto start` runs them.
+  const environment = { ...ALLOCATOR, ...nonces?.env, ...env }
   const endpoint = new Part('endpoint', command, environment)
   const relay = new Part('relay', command, environment)
   const parts = { endpoint, relay }
