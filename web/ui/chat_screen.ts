@@ -32,6 +32,8 @@ export class ChatScreen extends SottoElement {
   /** That the key is nowhere else was put aside, as long as this page lasts. */
   @state private told = false
 
+  #entering = false
+
   /** Where one writes, if anything can be written. */
   private get box(): HTMLElement | null {
     return this.querySelector('message-form textarea:enabled')
@@ -56,6 +58,10 @@ export class ChatScreen extends SottoElement {
     // The first conversation is where one goes on, unless one is elsewhere already.
     const first = changed.has('room') && changed.get('room') === undefined && this.room
     if (first && document.activeElement === document.body) this.focusBox()
+    const entering = isEntering(this.room, this.state)
+    if (this.#entering && !entering && document.activeElement?.matches('body, [role=log]'))
+      this.focusBox()
+    this.#entering = entering
   }
 
   override render(): Html | typeof nothing {
@@ -83,7 +89,9 @@ export class ChatScreen extends SottoElement {
         ${
           room?.phase === 'gone' && !isOver(state.connection)
             ? html`<ended-room .room=${room} .next=${successor(room, state)}></ended-room>`
-            : html`<message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>`
+            : isEntering(room, state)
+              ? nothing
+              : html`<message-form .room=${room} .over=${isOver(state.connection)} .draft=${this.draft} .users=${state.people.map(({ user }) => user)}></message-form>`
         }
       </section>
     </main>`
@@ -176,4 +184,13 @@ declare global {
   interface HTMLElementTagNameMap {
     'chat-screen': ChatScreen
   }
+}
+
+/**
+ * Whether one is just coming in for the first time: what others write now could not be read here, so
+ * nothing looks as if one were there already.
+ */
+function isEntering(room: RoomView | undefined, state: ChatState | undefined): boolean {
+  const lobby = room?.kind === 'lobby' && room.phase === 'joining'
+  return lobby && state?.connection.phase === 'entering'
 }
