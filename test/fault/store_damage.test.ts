@@ -17,6 +17,8 @@ import {
 import { Burst, checkBurst } from '../support/store_process.ts'
 import { assert, describe, fails, it } from '../support/suite.ts'
 
+/** Bytes of one of SQLite’s pages. */
+const PAGE = 4096
 const FLIPS = full ? 10_000 : 40
 const ROOMS = [
   ['ann', 'bob'],
@@ -221,19 +223,24 @@ describe('a damaged database (F5)', () => {
       inScratch(async (scratch) => {
         const made = join(scratch, 'made')
         const logs = await makeStore(made)
-        const size = statSync(join(made, 'sotto.db')).size
+        const file = readFileSync(join(made, 'sotto.db'))
+        const size = file.length
+        // SQLite reads the missing end of the last page as zeros.
+        const harmless = (length: number) =>
+          size - length < PAGE && file.subarray(length).every((byte) => byte === 0)
         for (const length of [
           0,
           1,
           99,
-          4096,
+          PAGE,
           size - 1,
           ...Array.from({ length: full ? 2000 : 8 }, () => random.below(size)),
         ]) {
           const dir = join(scratch, 'damaged')
           cpSync(made, dir, { recursive: true })
           truncateSync(join(dir, 'sotto.db'), length)
-          assert.notEqual(await outcome(dir, logs), 'whole', `cut to ${length}`)
+          if (!harmless(length))
+            assert.notEqual(await outcome(dir, logs), 'whole', `cut to ${length}`)
         }
       }, inMemory),
     ))
