@@ -1,10 +1,8 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { ENDPOINT_LIMITS } from '../../relay/endpoint/endpoint.ts'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { concat, lp16, u32 } from '../../web/protocol/bytes.ts'
-import { encodeTcpFrame, MAX_FRAME, ORIGIN_TAG } from '../../web/protocol/envelope.ts'
+import { encodeTcpFrame, MAX_FRAME } from '../../web/protocol/envelope.ts'
 import { startHandshake } from '../../web/protocol/handshake_client.ts'
 import {
   anIdentity,
@@ -16,22 +14,13 @@ import {
   sealed,
   tcpLine,
 } from '../support/bare_peer.ts'
+import { residentMemory } from '../support/memory.ts'
 import { full } from '../support/random.ts'
 import { type Stack, startStack } from '../support/stack.ts'
-import {
-  after,
-  afterEach,
-  assert,
-  before,
-  beforeEach,
-  describe,
-  fails,
-  it,
-} from '../support/suite.ts'
+import { afterEach, assert, beforeEach, describe, fails, it } from '../support/suite.ts'
 
 const MEGABYTE = 1024 * 1024
 const HANDSHAKE_MS = 10_000
-const HOUR_MS = 3_600_000
 
 async function person(
   stack: Stack,
@@ -42,22 +31,10 @@ async function person(
   return enter(stack.endpointPort, { user, device, identity: await anIdentity() }, line)
 }
 
-/** Resident memory of the endpoint, in bytes. */
-function resident(stack: Stack): number {
-  const status = readFileSync(`/proc/${stack.pid('endpoint')}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
-}
-
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now()
   await work()
   return performance.now() - began
-}
-
-/** The median of the quarter that begins at this part. */
-function quarter(sizes: readonly number[], part: number): number {
-  const from = Math.floor(sizes.length * part)
-  return percentile(sizes.slice(from, from + Math.ceil(sizes.length / 4)), 0.5)
 }
 
 function percentile(times: readonly number[], part: number): number {
@@ -103,7 +80,7 @@ describe('under load, the endpoint', () => {
   })
 
   it('closes a frame that is too long, or empty, or too long for now, before it is there (D4)', async () => {
-    const before = resident(stack)
+    const before = residentMemory(stack.pid('endpoint'))
     const begin = async (bytes: Uint8Array): Promise<void> => {
       const { socket } = await tcpLine(stack.endpointPort)
       const closed = once(socket, 'close')
@@ -116,7 +93,7 @@ describe('under load, the endpoint', () => {
     // Allowed in a session, but not of somebody who has not said who it is.
     await begin(concat(u32(MAX_FRAME), new Uint8Array(5_000)))
     await begin(encodeTcpFrame(new Uint8Array(4_097)))
-    assert.isBelow(resident(stack) - before, 32 * MEGABYTE)
+    assert.isBelow(residentMemory(stack.pid('endpoint')) - before, 32 * MEGABYTE)
     const trunk = await BareTrunk.dial(stack.trunkPort)
     const gone = once(trunk.socket, 'close')
     trunk.socket.write(u32(0xffff_ffff))
@@ -188,7 +165,7 @@ describe('under load, the endpoint', () => {
     const body = nodePrimitives.random(250_000)
     for (let i = 0; i < 8; i++)
       await writer.ask({ op: 'send', room, msgId: msgId(), mls: sealed({ room, epoch: 0, body }) })
-    const before = resident(stack)
+    const before = residentMemory(stack.pid('endpoint'))
     const line = await tcpLine(stack.endpointPort)
     const greedy = await person(stack, 'greedy', line)
     line.socket.pause()
@@ -197,7 +174,7 @@ describe('under load, the endpoint', () => {
     const times: number[] = []
     for (let i = 0; i < 50; i++)
       times.push(await timed(() => writer.ask({ op: 'fetch', room, after: 7, most: 1 })))
-    assert.isBelow(resident(stack) - before, 64 * MEGABYTE)
+    assert.isBelow(residentMemory(stack.pid('endpoint')) - before, 64 * MEGABYTE)
     assert.isBelow(percentile(times, 0.5), 100)
     line.cut()
     await writer.close()
@@ -213,51 +190,5 @@ describe('under load, the endpoint', () => {
       peer.ask({ op: 'publish_key_packages', packages: [...packages, ...packages] }),
     )
     await peer.close()
-  })
-})
-
-describe('over an hour, the endpoint', () => {
-  let stack: Stack
-  before(async () => {
-    // What watches over nonces keeps every one of them.
-    stack = await startStack({ unwatched: true, endpointArgs: ['--log', 'warn'] })
-  })
-  after(() => stack.stop())
-
-  it('keeps its memory when people come and go, subscribe and leave (D6)', async () => {
-    const devices = Array.from({ length: 40 }, () => nodePrimitives.random(16))
-    const trunk = await BareTrunk.dial(stack.trunkPort)
-    const crowd = async (round: number): Promise<void> => {
-      // Each crowd from a network of its own: one that came so often would be told `busy`.
-      const network = concat(u32(round), new Uint8Array(ORIGIN_TAG - 4))
-      const peers = await Promise.all(
-        devices.map((device, i) =>
-          person(stack, `p${round % 2} ${i}`, trunk.open(network), device),
-        ),
-      )
-      const { rooms } = (await peers[0]?.ask({ op: 'sync' })) ?? assert.fail()
-      const room = rooms[0]?.room ?? assert.fail()
-      await Promise.all(peers.map((peer) => peer.subscribe(room)))
-      const half = await Promise.all(Array.from({ length: 60 }, () => tcpLine(stack.endpointPort)))
-      for (const line of half) line.cut()
-      for (const [i, peer] of peers.entries()) i % 2 ? await peer.close() : peer.line.cut()
-    }
-    let round = 0
-    // Each session leaves a ticket, so memory grows until there are as many as it keeps.
-    const filling = full ? ENDPOINT_LIMITS.tickets / devices.length : 2
-    while (round < filling) await crowd(round++)
-    const sizes: number[] = []
-    const began = performance.now()
-    const enough = () => (full ? performance.now() - began > HOUR_MS : sizes.length === 4)
-    while (!enough()) {
-      await crowd(round++)
-      sizes.push(resident(stack))
-    }
-    trunk.close()
-    // The heap goes up and down by some megabytes.
-    const most = (full ? 8 : 48) * MEGABYTE
-    const grown = quarter(sizes, 0.75) - quarter(sizes, 0)
-    if (full) console.log(`D6: ${round} crowds, ${grown} bytes more in the last quarter of an hour`)
-    assert.isBelow(grown, most, sizes.join(' '))
   })
 })

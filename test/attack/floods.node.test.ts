@@ -3,13 +3,13 @@
  * Each ends at its limit, by its name; what was on its way is thrown away, memory stays flat and
  * others are answered.
  */
-import { readFileSync } from 'node:fs'
 import { nodePrimitives } from '../../relay/node_primitives.ts'
 import { readSealedAlert } from '../../web/protocol/alerts.ts'
 import { type Bytes, concat, EMPTY, u8 } from '../../web/protocol/bytes.ts'
 import { encodeTcpFrame } from '../../web/protocol/envelope.ts'
 import { type Inner, PAYLOAD_MOST, RecordOpener, RecordSealer } from '../../web/protocol/record.ts'
 import { anIdentity, type BarePeer, enter, shakeHands, tcpLine } from '../support/bare_peer.ts'
+import { residentMemory } from '../support/memory.ts'
 import { full } from '../support/random.ts'
 import { type Stack, startStack } from '../support/stack.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
@@ -19,11 +19,6 @@ const FLOOD = full ? 100_000 : 4_000
 const BATCH = 500
 const DEVICE = new Uint8Array(16).fill(15)
 const MEGABYTE = 1024 * 1024
-
-function resident(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
-}
 
 /** What a flood consists of, and the alert that ends it. */
 const FLOODS: readonly { name: string; inner: Inner; ends: string; updates?: true }[] = [
@@ -99,7 +94,7 @@ describe('a person who floods the endpoint (R16)', () => {
     it(`with ${name} is cut off with “${ends}”, at no cost for the others`, async () => {
       const count = inner.payload.length > 1000 ? FLOOD / 20 : FLOOD
       await flood(inner, updates === true, BATCH) // the first one warms up what is kept for good
-      const earlier = resident(stack.pid('endpoint'))
+      const earlier = residentMemory(stack.pid('endpoint'))
       const flooding = (async () => {
         for (let left = count; left > 0; ) {
           const { end, sent } = await flood(inner, updates === true, left)
@@ -119,7 +114,7 @@ describe('a person who floods the endpoint (R16)', () => {
         times.push(performance.now() - began)
       }
       await flooding
-      assert.isBelow(resident(stack.pid('endpoint')) - earlier, 24 * MEGABYTE)
+      assert.isBelow(residentMemory(stack.pid('endpoint')) - earlier, 24 * MEGABYTE)
       times.sort((a, b) => a - b)
       assert.isBelow(times[Math.floor(times.length / 2)] ?? 0, 100)
     })
@@ -128,9 +123,9 @@ describe('a person who floods the endpoint (R16)', () => {
     const rounds = full ? 1_000 : 30
     const ping: Inner = { content: 'ping', payload: EMPTY }
     for (let i = 0; i < 10; i++) await flood(ping, false, 30)
-    const earlier = resident(stack.pid('endpoint'))
+    const earlier = residentMemory(stack.pid('endpoint'))
     for (let i = 0; i < rounds; i++) assert.equal((await flood(ping, false, 30)).end, 'limit')
-    assert.isBelow(resident(stack.pid('endpoint')) - earlier, 24 * MEGABYTE)
+    assert.isBelow(residentMemory(stack.pid('endpoint')) - earlier, 24 * MEGABYTE)
     await honest.ask({ op: 'devices' })
   })
 })

@@ -1,4 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
+
+/** Resident memory of a process, in bytes. Linux only. */
+export function residentMemory(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
+}
 
 const CHUNK = 8 * 1024 * 1024
 
