@@ -145,8 +145,8 @@ export class Admission {
   }
 
   /** What the store knows of this device. */
-  known({ skeleton: name, device }: GroupDevice): Device | undefined {
-    return this.#needs.store.device({ skeleton: name, device })
+  known(one: GroupDevice): Device | undefined {
+    return this.#needs.store.device(one)
   }
 
   #admitted({ ticket }: Applicant, account: Account): void {

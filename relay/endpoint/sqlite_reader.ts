@@ -38,11 +38,7 @@ export class SqliteReader {
   }
 
   devices(skeleton: string): Device[] {
-    const account = this.#tables.one('account', 'WHERE skeleton = ?', skeleton)
-    if (account === undefined) return []
-    return this.#tables
-      .all('device', 'WHERE account = ? ORDER BY id', account.id as number)
-      .map(knownDevice)
+    return this.#tables.all('device', `WHERE ${BY_SKELETON} ORDER BY id`, skeleton).map(knownDevice)
   }
 
   device({ skeleton, device }: GroupDevice): Device | undefined {

@@ -187,10 +187,9 @@ declare global {
 }
 
 /**
- * Whether one is just coming in for the first time: what others write now could not be read here, so
- * nothing looks as if one were there already.
+ * Whether one is just coming into the lobby: what others write now could not be read here, so nothing
+ * looks as if one were there already.
  */
 function isEntering(room: RoomView | undefined, state: ChatState | undefined): boolean {
-  const lobby = room?.kind === 'lobby' && room.phase === 'joining'
-  return lobby && state?.connection.phase === 'entering'
+  return room?.kind === 'lobby' && state?.connection.phase === 'entering'
 }
