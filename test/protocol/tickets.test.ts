@@ -1,10 +1,16 @@
 import type { Bytes } from '../../web/protocol/bytes.ts'
 import { startHandshake } from '../../web/protocol/handshake_client.ts'
 import { acceptHandshake } from '../../web/protocol/handshake_server.ts'
-import { TICKET_CHAIN_MS, TICKET_LIFE_MS, TicketStore } from '../../web/protocol/tickets.ts'
+import {
+  TICKET_CHAIN_MS,
+  TICKET_LIFE_MS,
+  type Ticket,
+  TicketStore,
+} from '../../web/protocol/tickets.ts'
 import { webPrimitives } from '../../web/protocol/web_primitives.ts'
 import { ClientEnd, ServerEnd } from '../support/ends.ts'
 import { otherServerKey, PARAMS, Rig, signer } from '../support/handshake_rig.ts'
+import { seeded } from '../support/random.ts'
 import { assert, describe, it } from '../support/suite.ts'
 
 /** An endpoint, and a client that holds a ticket of it. */
@@ -173,6 +179,32 @@ describe('a ticket', () => {
     for (let i = 0; i < 3; i++) await rig.run()
     assert.equal(tickets.size, 3)
     assert.isUndefined(tickets.find(ticket.id, rig.time))
+  })
+
+  it('is kept or gone as in a plain list, whatever comes, is used and ends', async () => {
+    const { ticket } = await ticketed()
+    return seeded((random) => {
+      const most = 20
+      const tickets = new TicketStore(most)
+      let list: Ticket[] = []
+      for (let now = 0; now < 5_000; now++) {
+        const id = new Uint8Array(16)
+        new DataView(id.buffer).setUint32(0, now)
+        const fresh = { ...ticket, id, expires: now + 30 }
+        // Spells in which none comes let all of them end.
+        if (now % 200 < 150) {
+          tickets.put(fresh, now)
+          list = [...list.filter(({ expires }) => now < expires), fresh].slice(-most)
+        }
+        const used = random.pick([fresh, ...list])
+        const known = list.some((one) => one.id === used.id && now < one.expires)
+        if (random.below(2) === 0) {
+          assert.equal(tickets.consume(used.id, now), known)
+          list = list.filter((one) => one.id !== used.id)
+        } else assert.equal(tickets.find(used.id, now) !== undefined, known)
+        assert.equal(tickets.size, list.length)
+      }
+    })
   })
 
   it('has a key that nobody can read out of it', async () => {

@@ -90,6 +90,8 @@ type Kept = Omit<Ticket, 'spki'> & { readonly spki: string }
 export class TicketStore {
   readonly #tickets = new Map<string, Kept>()
   readonly #capacity: number
+  #walk = this.#tickets.keys()
+  #first: string | undefined
 
   constructor(capacity = 100_000) {
     this.#capacity = capacity
@@ -102,10 +104,7 @@ export class TicketStore {
   put(ticket: Ticket, now: number): void {
     this.#dropExpired(now)
     this.#tickets.set(hex(ticket.id), { ...ticket, spki: packed(ticket.spki) })
-    for (const oldest of this.#tickets.keys()) {
-      if (this.#tickets.size <= this.#capacity) break
-      this.#tickets.delete(oldest)
-    }
+    if (this.#tickets.size > this.#capacity) this.#tickets.delete(this.#oldest() ?? '')
   }
 
   /** The ticket of this id, unless it is unknown, used or too old. It is not used up by this. */
@@ -129,9 +128,24 @@ export class TicketStore {
 
   /** Tickets leave in the order they came, which is nearly the order in which they expire. */
   #dropExpired(now: number): void {
-    for (const [id, ticket] of this.#tickets) {
-      if (now < ticket.expires) break
+    for (let id = this.#oldest(); id !== undefined; id = this.#oldest()) {
+      if (now < (this.#tickets.get(id)?.expires ?? 0)) break
       this.#tickets.delete(id)
     }
+  }
+
+  /**
+   * The id that came first. One walk for all: each new one would begin with all the places that
+   * have become empty at the front, tens of thousands when the store is full.
+   */
+  #oldest(): string | undefined {
+    while (this.#first === undefined || !this.#tickets.has(this.#first)) {
+      const { value, done } = this.#walk.next()
+      this.#first = value
+      if (!done) continue
+      this.#walk = this.#tickets.keys()
+      return undefined
+    }
+    return this.#first
   }
 }
