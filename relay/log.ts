@@ -1,6 +1,7 @@
 /** Structured logs: one JSON object a line on standard error, so that standard output stays free. */
-import { destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { LogLevel } from './config.ts'
+import { LogStream } from './log_stream.ts'
 
 /**
  * What goes in: events, counts, durations, reasons, account names at the endpoint. Never content,
@@ -9,10 +10,6 @@ import type { LogLevel } from './config.ts'
  */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
-const STANDARD_ERROR = 2
-/** A log that nobody reads must not fill the memory: past this, lines are dropped. */
-const MOST_WAITING = 4 * 1024 * 1024
-
 export interface ProcessLog {
   readonly log: Log
   /** Writes what is still waiting: for the last moment of a process. */
@@ -20,7 +17,7 @@ export interface ProcessLog {
 }
 
 export function processLog(part: string, level: LogLevel): ProcessLog {
-  const out = destination({ fd: STANDARD_ERROR, sync: false, maxLength: MOST_WAITING })
+  const out = new LogStream()
   const log = pino(
     {
       level,
@@ -30,14 +27,7 @@ export function processLog(part: string, level: LogLevel): ProcessLog {
     },
     out,
   )
-  const flush = (): void => {
-    try {
-      out.flushSync()
-    } catch {
-      // Not open yet, or nobody reads it any more: there is nobody to tell.
-    }
-  }
-  return { log, flush }
+  return { log, flush: () => out.flush() }
 }
 
 /** For what is embedded in another process, such as tests. */

@@ -375,6 +375,17 @@ describe('sotto at a terminal', () => {
     assert.notInclude(command.out, '#k=')
   })
 
+  it('ends in order although nobody reads its log any more', async () => {
+    const relay = [...relayTo('127.0.0.1'), ...free(), '--trunk', '127.0.0.1:1']
+    for (const args of [relay, ['endpoint', ...free()]]) {
+      const command = new Command(args)
+      await command.says(/"event":"listening"/)
+      command.child.stderr?.destroy()
+      command.child.kill('SIGTERM')
+      assert.equal((await command.done).code, 0)
+    }
+  })
+
   it('says no more than that it closes when it is ended in the usual way', async () => {
     const ports = ['--port', '0', '--endpoint-port', '0', '--trunk-port', '0']
     const command = new Command(['start', ...ports, '--data', join(dir, 'data')])
