@@ -4,6 +4,7 @@
  */
 
 import type { BrowserProfile } from './chat/profile.ts'
+import { unable } from './io/abilities.ts'
 import { heldStorage, idbStorage } from './io/idb_storage.ts'
 import {
   type Claim,
@@ -241,6 +242,8 @@ async function bringBack(id: string, identity: Identity): Promise<Entered | unde
 const read = new WeakMap<KeyFile, Identity>()
 
 const door: Door = {
+  unable,
+
   async resume() {
     const claim = await claimBefore()
     if (claim === undefined) return undefined

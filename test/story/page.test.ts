@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { faultsOf } from '../support/axe.ts'
+import { chromiumFlags } from '../support/browsers.ts'
 import { type Stack, startStack } from '../support/stack.ts'
 import { after, assert, before, describe, it } from '../support/suite.ts'
 import { Browser, type Tab } from '../support/tabs.ts'
@@ -87,6 +88,20 @@ describe('the built page under its real headers', () => {
     assert.equal(canary, 'TypeError')
     assert.isNotEmpty(alice.complaints, 'the canary itself is reported')
     await Promise.all([alice.page.close(), bob.page.close()])
+  })
+
+  it('says over plain HTTP on a network that it needs HTTPS', async () => {
+    const network = '--host-resolver-rules=MAP chat.example 127.0.0.1'
+    const visitor = await Browser.start({ args: [...chromiumFlags, network] })
+    try {
+      const tab = await visitor.open(stack.pageUrl.replace('localhost', 'chat.example'))
+      await tab.says('This page came over plain HTTP')
+      await tab.says('put an HTTPS proxy before it')
+      assert.equal(await tab.page.getByRole('button').count(), 0)
+      assert.deepEqual(await faultsOf(tab.page), [])
+    } finally {
+      await visitor.close()
+    }
   })
 
   it('is not shown in a frame of another site, which gets no WebSocket either', async () => {

@@ -317,6 +317,8 @@ export class ScriptedDoor implements Door {
   readonly asked: string[] = []
   known: ProfileView[] = []
   resumes = false
+  /** Why nobody can chat from here. */
+  lacks = ''
   problem = ''
   failure: Error | undefined
   /** Of the app lock, when there is one. */
@@ -330,6 +332,10 @@ export class ScriptedDoor implements Door {
   /** Another tab takes the person over. */
   lose(): void {
     this.#lost.resolve()
+  }
+
+  async unable(): Promise<string> {
+    return this.lacks
   }
 
   async resume(): Promise<Entered | Locked | undefined> {

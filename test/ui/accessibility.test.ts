@@ -70,6 +70,17 @@ describe('the first screen', () => {
     assert.deepEqual(door.asked, ['enter a by taking over'])
   })
 
+  it('says why nobody can chat from here, and asks for nothing', async () => {
+    const door = new ScriptedDoor()
+    door.resumes = true
+    door.lacks = 'This page came over plain HTTP. Open it with https:// in front.'
+    await atTheDoor(door)
+    assert.include(one('[role=alert]').innerText, door.lacks)
+    assert.isNull(document.querySelector('sotto-app :is(input, button)'))
+    document.dispatchEvent(new Event('visibilitychange'))
+    assert.deepEqual(await faults(), [])
+  })
+
   it('shows how far the making of a key has come', async () => {
     const door = new ScriptedDoor()
     door.start = (_name, _key, progress) => {

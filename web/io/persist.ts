@@ -8,9 +8,7 @@ export interface Persistence {
 
 /** Asks for persistent storage (some browsers ask the person) and says what came of it. */
 export async function askPersistence(): Promise<Persistence> {
-  // Absent outside secure contexts, where nothing else of ours works either.
-  const storage: StorageManager | undefined = navigator.storage
-  if (storage === undefined) return { persistent: false, left: undefined }
+  const { storage } = navigator
   const persistent = (await storage.persisted()) || (await storage.persist())
   const { quota, usage } = await storage.estimate()
   const left = quota === undefined || usage === undefined ? undefined : quota - usage

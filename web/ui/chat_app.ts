@@ -33,6 +33,7 @@ export class ChatApp extends SottoElement {
   @state private unlocking = false
   @state private keyless = ''
   @state private ready = false
+  @state private unable = ''
   @state private profiles: readonly ProfileView[] = []
   @state private making: Making | undefined
   /** What stands in the name's box to begin with. */
@@ -49,7 +50,9 @@ export class ChatApp extends SottoElement {
     if (rooms.length === 0 && connection?.phase === 'offline' && connection.refused)
       void this.#attempt(() => this.#turnAway(connection.text))
   }
-  readonly #onBack = (): void => void this.#listProfiles()
+  readonly #onBack = (): void => {
+    if (this.unable === '') void this.#listProfiles()
+  }
 
   constructor() {
     super()
@@ -84,17 +87,7 @@ export class ChatApp extends SottoElement {
   }
 
   protected override firstUpdated(): void {
-    void this.#attempt(async () => {
-      const entered = await this.door?.resume()
-      if (entered) await this.#become(entered)
-    })
-      .then(() => this.#listProfiles())
-      .then(() => {
-        this.ready = true
-        return this.updateComplete
-      })
-      // The rest of the page comes while the person looks at this; if it can't, entering says so.
-      .then(() => afterPaint(() => import('./chat_desk.ts').catch(() => undefined)))
+    void this.#begin()
   }
 
   override render(): Html | typeof nothing {
@@ -108,12 +101,30 @@ export class ChatApp extends SottoElement {
     if (this.ready && this.entered === undefined) this.#depth.set(0)
   }
 
+  async #begin(): Promise<void> {
+    this.unable = (await this.door?.unable()) ?? ''
+    if (this.unable === '') await this.#attempt(() => this.#resume())
+    this.ready = true
+    await this.updateComplete
+    // The rest of the page comes while the person looks at this; if it can't, entering says so.
+    if (this.unable === '') afterPaint(() => import('./chat_desk.ts').catch(() => undefined))
+  }
+
+  async #resume(): Promise<void> {
+    try {
+      const entered = await this.door?.resume()
+      if (entered) await this.#become(entered)
+    } finally {
+      await this.#listProfiles()
+    }
+  }
+
   get #model(): Entered['model'] | undefined {
     return this.entered?.model
   }
 
   #renderWelcome(): Html {
-    return html`<welcome-screen .door=${this.door} .profiles=${this.profiles} .making=${this.making}
+    return html`<welcome-screen .unable=${this.unable} .door=${this.door} .profiles=${this.profiles} .making=${this.making}
       .problem=${this.problem} .lost=${this.lost} .locked=${this.locked} .unlocking=${this.unlocking}
       .keyless=${this.keyless} .typed=${this.name} .key=${this.key}></welcome-screen>`
   }

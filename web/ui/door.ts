@@ -3,6 +3,8 @@ import type { AppLock } from '../chat/app_lock.ts'
 import type { ChatModel } from '../chat/model.ts'
 
 export interface Door {
+  /** Why nobody can chat from here, and what to do, for people; empty when they can. */
+  unable(): Promise<string>
   /** The people whom this browser keeps, last used first. */
   profiles(): Promise<readonly ProfileView[]>
   /**

@@ -28,6 +28,8 @@ const WORDS: Record<Making, string> = {
 @customElement('welcome-screen')
 export class WelcomeScreen extends SottoElement {
   @property door: Door | undefined
+  /** Why nobody can chat from here, and what to do; empty when they can. */
+  @property unable = ''
   @property profiles: readonly ProfileView[] = []
   /** How far the making of a person has come, or undefined while nobody is made. */
   @property making: Making | undefined
@@ -75,6 +77,8 @@ export class WelcomeScreen extends SottoElement {
   }
 
   #renderCard(): Html {
+    if (this.unable !== '')
+      return html`<section class="card" role="alert"><h2>Sotto can’t run here</h2><p>${this.unable}</p></section>`
     if (this.making !== undefined) return renderMaking(this.making, this.key !== undefined)
     if (this.locked !== undefined)
       return html`<unlock-form .locked=${this.locked} .problem=${this.problem} .busy=${this.unlocking}></unlock-form>`
