@@ -32,12 +32,14 @@ import type { Identity } from './protocol/identity.ts'
 import { normaliseName, skeleton } from './protocol/names.ts'
 import './ui/chat_app.ts'
 import type { Door, Entered, KeyFile, Locked, Making, ProfileView } from './ui/door.ts'
+import { part } from './ui/part.ts'
+import { said } from './ui/words.ts'
 
 const code = {
-  chat: () => import('./chat/chat.ts'),
-  profile: () => import('./chat/profile.ts'),
-  identity: () => import('./protocol/identity.ts'),
-  primitives: () => import('./protocol/web_primitives.ts'),
+  chat: () => part(() => import('./chat/chat.ts')),
+  profile: () => part(() => import('./chat/profile.ts')),
+  identity: () => part(() => import('./protocol/identity.ts')),
+  primitives: () => part(() => import('./protocol/web_primitives.ts')),
 }
 
 const TAKEN = 'Another tab has just opened this person. You can take over.'
@@ -272,7 +274,7 @@ const door: Door = {
       normaliseName(name)
       return ''
     } catch (error) {
-      return error instanceof SottoError ? error.message : 'This name can’t be used.'
+      return said(error)
     }
   },
 

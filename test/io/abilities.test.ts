@@ -45,6 +45,22 @@ describe('whether one can chat from here', () => {
     assert.equal(await unable(), '')
   })
 
+  it('asks for cookies where they are blocked, and all storage with them', async () => {
+    for (const storage of ['localStorage', 'sessionStorage']) {
+      const own = Object.getOwnPropertyDescriptor(globalThis, storage)
+      const get = () => {
+        throw new DOMException('The operation is insecure.', 'SecurityError')
+      }
+      Object.defineProperty(globalThis, storage, { configurable: true, get })
+      try {
+        assert.include(await unable(), 'Allow cookies and site data for it')
+      } finally {
+        if (own) Object.defineProperty(globalThis, storage, own)
+      }
+    }
+    assert.equal(await unable(), '')
+  })
+
   it('asks for HTTPS before anything else', async () => {
     await without(globalThis, 'isSecureContext', false, () =>
       without(crypto.subtle, 'generateKey', undefined, async () => {

@@ -104,6 +104,19 @@ describe('the built page under its real headers', () => {
     }
   })
 
+  it('says that a part of it did not load, and goes on after a reload', async () => {
+    const tab = await browser.open('about:blank')
+    await tab.page.route('**/assets/chat-*.js', (route) => route.fulfill({ status: 404 }))
+    await tab.page.goto(stack.pageUrl)
+    await tab.start('nora')
+    await tab.says('A part of this page did not load')
+    await tab.page.unroute('**/assets/chat-*.js')
+    await tab.page.reload()
+    await tab.start('nora')
+    await tab.online()
+    await tab.page.close()
+  })
+
   it('is not shown in a frame of another site, which gets no WebSocket either', async () => {
     const server = createServer((_, answer) => {
       answer.setHeader('content-type', 'text/html')

@@ -1,4 +1,5 @@
 /** A chat that does what a test tells it, behind the interfaces that the page's elements know. */
+
 import type {
   ChatModel,
   ChatState,
@@ -16,6 +17,7 @@ import type {
   SearchPage,
   TimelineItem,
 } from '../../web/chat/model.ts'
+import { SottoError } from '../../web/protocol/errors.ts'
 import type {
   Door,
   Entered,
@@ -377,7 +379,8 @@ export class ScriptedDoor implements Door {
     )
     if (this.failure) throw this.failure
     if (this.passphrase !== undefined && passphrase === undefined) return this.#locked(profile)
-    if (passphrase !== this.passphrase) throw new Error('The passphrase is wrong.')
+    if (passphrase !== this.passphrase)
+      throw new SottoError('bad_passphrase', 'The passphrase is wrong.')
     return this.#entered()
   }
 
@@ -420,11 +423,13 @@ export class ScriptedDoor implements Door {
           door.passphrase = passphrase
         },
         async change(current, next) {
-          if (current !== door.passphrase) throw new Error('The passphrase is wrong.')
+          if (current !== door.passphrase)
+            throw new SottoError('bad_passphrase', 'The passphrase is wrong.')
           door.passphrase = next
         },
         async remove(passphrase) {
-          if (passphrase !== door.passphrase) throw new Error('The passphrase is wrong.')
+          if (passphrase !== door.passphrase)
+            throw new SottoError('bad_passphrase', 'The passphrase is wrong.')
           door.passphrase = undefined
         },
       },

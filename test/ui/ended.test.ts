@@ -1,4 +1,5 @@
 import { sendKeys, setViewport } from '@web/test-runner-commands'
+import { SottoError } from '../../web/protocol/errors.ts'
 import type { CopyButton } from '../../web/ui/copy_button.ts'
 import { privateRoom } from '../support/scripted_chat.ts'
 import { button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
@@ -135,7 +136,7 @@ describe('a private conversation that is ended', () => {
     await until(() => document.querySelector('ended-room button'))
     button('Remove from the list').click()
     await drawn()
-    chat.failure = new Error('This device has no room left.')
+    chat.failure = new SottoError('unavailable', 'This device has no room left.')
     button('Remove it').click()
     await until(() => one('.trouble').textContent === 'This device has no room left.')
     assert.include(one('room-list [aria-current=true]').innerText, 'Over')
@@ -176,7 +177,7 @@ describe('a private conversation that is ended', () => {
     chat.over(room)
     for (let i = 0; i < 2; i++) {
       await until(() => document.querySelector('ended-room button'))
-      chat.failure = new Error('You are not connected.')
+      chat.failure = new SottoError('unavailable', 'You are not connected.')
       button('Write to bob again').click()
       await drawn()
       await until(() => one('.trouble').textContent === 'You are not connected.')

@@ -1,4 +1,5 @@
 import { sendKeys, setViewport } from '@web/test-runner-commands'
+import { SottoError } from '../../web/protocol/errors.ts'
 import type { IdentityPanel } from '../../web/ui/identity_panel.ts'
 import { LOBBY, NOON, type ScriptedChat } from '../support/scripted_chat.ts'
 import { button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
@@ -69,7 +70,7 @@ describe('the keyboard, when the control that it was on is gone', () => {
     await type(one<HTMLInputElement>('#passphrase'), 'correct horse')
     await press('Export')
     await until(() => document.activeElement === document.body)
-    done.reject(new Error('The disk is full.'))
+    done.reject(new SottoError('unavailable', 'The disk is full.'))
     await until(() => focus() === 'Export')
   })
 

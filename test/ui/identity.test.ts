@@ -1,4 +1,5 @@
 import { setViewport } from '@web/test-runner-commands'
+import { SottoError } from '../../web/protocol/errors.ts'
 import { digits, ScriptedChat, ScriptedDoor } from '../support/scripted_chat.ts'
 import {
   atTheDoor,
@@ -108,7 +109,7 @@ describe('the identity panel', () => {
   it('says what is wrong with a file, and keeps everything as it is', async () => {
     const { door, panel } = await openIdentity()
     const own = one('.fingerprint', panel).textContent
-    door.failure = new Error('The passphrase is wrong.')
+    door.failure = new SottoError('unavailable', 'The passphrase is wrong.')
     choose(panel, 'key.pem', 'sealed')
     await until(() => one('#identity-problem', panel).textContent === 'The passphrase is wrong.')
     choose(panel, 'film.mkv', 'x'.repeat(100_000))
@@ -190,10 +191,30 @@ describe('a tab whose person another tab took over', () => {
 })
 
 describe('somebody who can’t come in', () => {
+  it('is not told a fault in the words of the machine, which are for the console', async () => {
+    const { door } = await atTheDoor()
+    const logged: unknown[] = []
+    const { error } = console
+    console.error = (what) => logged.push(what)
+    try {
+      door.failure = new TypeError('undefined is not a function')
+      await type(one<HTMLInputElement>('#name'), 'grace')
+      button('Start chatting').click()
+      await until(() => one('#name-problem').textContent !== '')
+    } finally {
+      console.error = error
+    }
+    assert.equal(
+      one('#name-problem').textContent,
+      'Something went wrong here. Reload the page and try again.',
+    )
+    assert.deepEqual(logged, [door.failure])
+  })
+
   it('finds the name that they typed, the keyboard in it, and the reason', async () => {
     const { door } = await atTheDoor()
     await type(one<HTMLInputElement>('#name'), 'grace')
-    door.failure = new Error('The server can’t be reached.')
+    door.failure = new SottoError('unavailable', 'The server can’t be reached.')
     button('Start chatting').click()
     await until(() => one('#name-problem').textContent === 'The server can’t be reached.')
     assert.equal(one<HTMLInputElement>('#name').value, 'grace')
@@ -225,7 +246,7 @@ function connecting(): ScriptedChat {
 describe('a refused name', () => {
   it('is refused as loudly when it is typed again', async () => {
     const { door } = await atTheDoor()
-    door.failure = new Error('bob is open in another tab.')
+    door.failure = new SottoError('unavailable', 'bob is open in another tab.')
     for (let i = 0; i < 3; i++) {
       await type(one<HTMLInputElement>('#name'), 'bob')
       assert.equal(one('#name-problem').textContent, '')
@@ -355,7 +376,7 @@ describe('somebody with a key file whose name the endpoint refuses', () => {
     const { door } = await atTheDoor()
     choose(screen(), 'sotto-grace.pem', 'a key')
     await until(shown)
-    door.failure = new Error('The server can’t be reached.')
+    door.failure = new SottoError('unavailable', 'The server can’t be reached.')
     button('Start chatting').click()
     await until(() => one('#name-problem').textContent !== '')
     door.failure = undefined

@@ -1,4 +1,5 @@
 import { sendKeys, setViewport } from '@web/test-runner-commands'
+import { SottoError } from '../../web/protocol/errors.ts'
 import { LOBBY, privateRoom, ScriptedDoor } from '../support/scripted_chat.ts'
 import { atTheDoor, button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
 import { assert, beforeEach, describe, it } from '../support/suite.ts'
@@ -142,7 +143,7 @@ describe('the message box', () => {
 
   it('gives back what could not be put into the outbox, and says why', async () => {
     const { chat } = await inTheChat()
-    chat.failure = new Error('The browser’s store is full.')
+    chat.failure = new SottoError('unavailable', 'The browser’s store is full.')
     await type(box(), 'precious')
     button('Send').click()
     await until(() => one('.trouble').textContent === 'The browser’s store is full.')
@@ -161,7 +162,7 @@ describe('the message box', () => {
 
   it('gives /pm back when there is nobody of that name', async () => {
     const { chat } = await inTheChat()
-    chat.failure = new Error('There is nobody called zed.')
+    chat.failure = new SottoError('unavailable', 'There is nobody called zed.')
     await type(box(), '/pm zed hello')
     button('Send').click()
     await until(() => one('.trouble').textContent === 'There is nobody called zed.')

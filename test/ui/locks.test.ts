@@ -1,3 +1,4 @@
+import { SottoError } from '../../web/protocol/errors.ts'
 import { digits, LOBBY, ScriptedChat, ScriptedDoor } from '../support/scripted_chat.ts'
 import { atTheDoor, button, drawn, inTheChat, one, type, until } from '../support/scripted_page.ts'
 import { assert, describe, it } from '../support/suite.ts'
@@ -16,7 +17,9 @@ function fill(id: string, value: string): Promise<void> {
 
 /** A refusal as the endpoint gives it to whoever guesses. */
 function slowedDown(ms: number): Error {
-  return Object.assign(new Error('The password is wrong.'), { refusal: { retryAfter: ms } })
+  return Object.assign(new SottoError('refused', 'The password is wrong.'), {
+    refusal: { retryAfter: ms },
+  })
 }
 
 describe('the list of devices', () => {
@@ -221,9 +224,7 @@ describe('somebody whose key the browser has deleted', () => {
     await atTheDoor(door)
     button('Forget carol').click()
     await until(() => !document.body.innerText.includes('carol'))
-    door.failure = Object.assign(new Error('Your key is gone: import your key file.'), {
-      code: 'bad_key',
-    })
+    door.failure = new SottoError('bad_key', 'Your key is gone: import your key file.')
     button('Continue as alice').click()
     await until(() => document.body.innerText.includes('Your key is gone'))
     assert.equal(one<HTMLInputElement>('#name').value, 'alice')

@@ -13,6 +13,8 @@ export async function unable(): Promise<string> {
   // What follows is missing there in every browser.
   if (!isSecureContext)
     return 'This page came over plain HTTP, and browsers let a page encrypt only if it comes over HTTPS or from localhost. Open it with https:// in front. If that leads nowhere, whoever runs this server has to put an HTTPS proxy before it.'
+  if (!(await found(() => localStorage && sessionStorage)))
+    return 'This browser lets this site keep nothing, not even your key. Allow cookies and site data for it, then reload the page.'
   for (const [what, find] of NEEDS)
     if (!(await found(find)))
       return `This browser lacks ${what}, which Sotto needs. Use a current one: Chrome or Edge from version 137 on, Firefox from 130 on, or Safari from 17.4 on.`

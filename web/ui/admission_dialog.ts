@@ -3,7 +3,8 @@ import './count_down.ts'
 import { SottoElement } from './element.ts'
 import { ConnectionEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
-import { nextTry, said, secretField, secretIn, unverifiedServer } from './secret_field.ts'
+import { nextTry, secretField, secretIn, unverifiedServer } from './secret_field.ts'
+import { said } from './words.ts'
 
 export type Passwords = { serverPassword?: string; accountPassword?: string }
 

@@ -2,7 +2,8 @@ import type { Entered } from './door.ts'
 import { SottoElement } from './element.ts'
 import { LockEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
-import { said, secretField, secretIn } from './secret_field.ts'
+import { secretField, secretIn } from './secret_field.ts'
+import { said } from './words.ts'
 
 type Doing = 'set' | 'change' | 'remove'
 

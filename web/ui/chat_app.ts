@@ -12,7 +12,9 @@ import {
   TypeNameEvent,
 } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
+import { part } from './part.ts'
 import './welcome_screen.ts'
+import { said } from './words.ts'
 
 /** Runs `work` when what was rendered is on the screen and the page has nothing better to do. */
 function afterPaint(work: () => void): void {
@@ -134,7 +136,7 @@ export class ChatApp extends SottoElement {
     try {
       await work()
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : 'That did not work.'
+      this.problem = said(error)
     }
   }
 
@@ -182,11 +184,11 @@ export class ChatApp extends SottoElement {
 
   async #become(entered: Entered | Locked): Promise<void> {
     if (!('model' in entered)) {
-      await import('./unlock_form.ts')
+      await part(() => import('./unlock_form.ts'))
       this.locked = entered
       return
     }
-    await Promise.all([import('./chat_desk.ts'), import('./panels.ts')])
+    await part(() => Promise.all([import('./chat_desk.ts'), import('./panels.ts')]))
     this.lost = ''
     this.name = ''
     this.problem = ''

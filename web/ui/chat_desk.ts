@@ -25,6 +25,7 @@ import { customElement, type Html, html, nothing, property, state } from './html
 import './chat_screen.ts'
 import { download, fileName } from './download.ts'
 import { transcript } from './transcript.ts'
+import { said } from './words.ts'
 
 /**
  * The chat of somebody who is in. It alone acts on what the elements in it ask for, and it alone
@@ -158,7 +159,7 @@ export class ChatDesk extends SottoElement {
     try {
       await work()
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : 'That did not work.'
+      this.problem = said(error)
     }
   }
 

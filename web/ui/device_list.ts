@@ -1,8 +1,7 @@
 import type { ChatModel, DeviceView } from '../chat/model.ts'
 import { SottoElement } from './element.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
-import { said } from './secret_field.ts'
-import { clock, day, grouped } from './words.ts'
+import { clock, day, grouped, said } from './words.ts'
 
 /** Devices come and go without a word from the endpoint: it is asked again so often (ms). */
 const LOOK_MS = 5_000

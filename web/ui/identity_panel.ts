@@ -1,4 +1,5 @@
 import type { ChatModel, Me } from '../chat/model.ts'
+import { SottoError } from '../protocol/errors.ts'
 import './app_lock_form.ts'
 import './device_list.ts'
 import type { Door, Entered, IdentityKeeper, KeyFile } from './door.ts'
@@ -8,9 +9,10 @@ import { customElement, type Html, html, nothing, property, state } from './html
 import { checkIcon, warningIcon } from './icons.ts'
 import { passphraseField, readKeyFile } from './key_import.ts'
 import './password_form.ts'
+import { part } from './part.ts'
 import type { QrCode } from './qr_code.ts'
 import { SidePanel } from './side_panel.ts'
-import { grouped } from './words.ts'
+import { grouped, said } from './words.ts'
 
 /** What a scanned fingerprint begins with. It is no address: nothing is to be opened. */
 const MARK = 'sotto:'
@@ -164,7 +166,7 @@ export class IdentityPanel extends SidePanel {
 
   async #showQr(): Promise<void> {
     await this.#work('qr', async () => {
-      const { qrCode } = await import('./qr_code.ts')
+      const { qrCode } = await part(() => import('./qr_code.ts'))
       this.qr = qrCode(MARK + (this.me?.fingerprint ?? ''))
     })
   }
@@ -181,7 +183,10 @@ export class IdentityPanel extends SidePanel {
     const user = this.me?.user ?? ''
     await this.#work('export', async () => {
       if (passphrase.length < SHORTEST)
-        throw new Error(`Choose a passphrase of at least ${SHORTEST} characters, then export.`)
+        throw new SottoError(
+          'bad_passphrase',
+          `Choose a passphrase of at least ${SHORTEST} characters, then export.`,
+        )
       const pem = await this.keeper?.exportPem(passphrase)
       if (pem === undefined) return
       const name = fileName(user, 'pem')
@@ -225,7 +230,7 @@ export class IdentityPanel extends SidePanel {
     try {
       await work()
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : 'That did not work.'
+      this.problem = said(error)
     }
     this.busy = ''
   }

@@ -1,4 +1,5 @@
 /** Choosing a key file and reading it, the same on the first screen and in the identity panel. */
+import { SottoError } from '../protocol/errors.ts'
 import type { Door, KeyFile } from './door.ts'
 import { type Html, html } from './html.ts'
 
@@ -11,14 +12,17 @@ export interface ReadFile {
   readonly name: string
 }
 
-/** Rejects with an error whose message is for people. */
+/** Rejects with SottoError. */
 export async function readKeyFile(
   file: File,
   passphrase: string,
   readKey: Door['readKey'],
 ): Promise<ReadFile> {
   if (file.size > LARGEST)
-    throw new Error('This file is too large to be a key. Choose the PEM file that was exported.')
+    throw new SottoError(
+      'bad_key',
+      'This file is too large to be a key. Choose the PEM file that was exported.',
+    )
   const key = await readKey(await file.text(), passphrase)
   const name = /^sotto-(.+?)(?: ?\(\d+\))?\.pem$/i.exec(file.name)?.[1] ?? ''
   return { key, name: name.replaceAll('_', ' ') }

@@ -2,7 +2,8 @@ import type { ChatModel } from '../chat/model.ts'
 import './count_down.ts'
 import { SottoElement } from './element.ts'
 import { customElement, type Html, html, property, state } from './html.ts'
-import { nextTry, said, secretField, secretIn, unverifiedServer } from './secret_field.ts'
+import { nextTry, secretField, secretIn, unverifiedServer } from './secret_field.ts'
+import { said } from './words.ts'
 
 /** A shorter one is guessed too soon, even as slowly as the endpoint lets one guess. */
 const SHORTEST = 8

@@ -2,7 +2,7 @@ import type { ChatModel, RoomView, SearchHit, SearchPage, SearchPlace } from '..
 import { ShowMessageEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { SidePanel } from './side_panel.ts'
-import { clock, day } from './words.ts'
+import { clock, day, said } from './words.ts'
 
 /** Typing has paused so long (ms) before it is searched for. */
 const PAUSE = 120
@@ -89,8 +89,7 @@ export class SearchPanel extends SidePanel {
       this.searched = words
       this.problem = ''
     } catch (error) {
-      if (!signal.aborted)
-        this.problem = error instanceof Error ? error.message : 'The search did not work.'
+      if (!signal.aborted) this.problem = said(error)
     }
   }
 }

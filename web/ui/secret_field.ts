@@ -23,11 +23,6 @@ export function secretIn(within: ParentNode, id: string): string {
   return within.querySelector<HTMLInputElement>(`#${id}`)?.value ?? ''
 }
 
-/** What a failure says to people. */
-export function said(error: unknown): string {
-  return error instanceof Error ? error.message : 'That did not work. Try again.'
-}
-
 /** Milliseconds since 1970 from which another try is taken; 0 for at once. */
 export function nextTry(error: unknown): number {
   const { refusal } = error as { readonly refusal?: { readonly retryAfter?: number } }

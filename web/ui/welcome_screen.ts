@@ -11,7 +11,7 @@ import { ChooseKeyEvent, EnterEvent, ForgetEvent, StartEvent, TypeNameEvent } fr
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { checkIcon, sign } from './icons.ts'
 import { passphraseField, readKeyFile } from './key_import.ts'
-import { grouped, hue, initial, plural } from './words.ts'
+import { grouped, hue, initial, plural, said } from './words.ts'
 
 /** More people than this make room for the name's box, and who is open elsewhere is folded away. */
 const MANY = 2
@@ -192,7 +192,7 @@ export class WelcomeScreen extends SottoElement {
       if (nameless) this.nameProblem = OWNER
       this.querySelector<HTMLElement>(nameless ? '#name' : '[type=submit]')?.focus()
     } catch (error) {
-      this.keyProblem = error instanceof Error ? error.message : 'This file could not be read.'
+      this.keyProblem = said(error)
     }
     input.value = ''
   }

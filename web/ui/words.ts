@@ -1,4 +1,12 @@
-/** How values are put on the screen: hashes, sizes, times, initials. */
+/** How values are put on the screen: hashes, sizes, times, initials, failures. */
+import { SottoError } from '../protocol/errors.ts'
+
+/** What a failure says to people. One that was not made for them is for the console. */
+export function said(error: unknown): string {
+  if (error instanceof SottoError) return error.message
+  console.error(error)
+  return 'Something went wrong here. Reload the page and try again.'
+}
 
 /** Hex digits in groups of four, for people to compare. */
 export function grouped(hexDigits: string): string {
