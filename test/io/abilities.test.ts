@@ -61,6 +61,16 @@ describe('whether one can chat from here', () => {
     assert.equal(await unable(), '')
   })
 
+  it('says that the store can’t be opened', async () => {
+    const transaction = () => {
+      throw new DOMException('A mutation operation was attempted.', 'InvalidStateError')
+    }
+    await without(IDBDatabase.prototype, 'transaction', transaction, async () => {
+      assert.include(await unable(), 'can’t open what it keeps for this site')
+    })
+    assert.equal(await unable(), '')
+  })
+
   it('asks for HTTPS before anything else', async () => {
     await without(globalThis, 'isSecureContext', false, () =>
       without(crypto.subtle, 'generateKey', undefined, async () => {

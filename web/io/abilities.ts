@@ -1,3 +1,5 @@
+import { listProfiles } from './profiles.ts'
+
 /** What nothing here can do without, and what each is called. All are there or not at all. */
 const NEEDS: readonly (readonly [what: string, find: () => unknown])[] = [
   ['IndexedDB', () => globalThis.indexedDB],
@@ -18,6 +20,8 @@ export async function unable(): Promise<string> {
   for (const [what, find] of NEEDS)
     if (!(await found(find)))
       return `This browser lacks ${what}, which Sotto needs. Use a current one: Chrome or Edge from version 137 on, Firefox from 130 on, or Safari from 17.4 on.`
+  if (!(await found(listProfiles)))
+    return 'This browser can’t open what it keeps for this site. Restart the browser. If that does not help, its disk is full or its profile damaged.'
   return ''
 }
 
