@@ -150,6 +150,26 @@ describe('the message box', () => {
     assert.equal(box().value, 'precious')
   })
 
+  it('keeps what is too long as it is, says so, and sends it once it fits', async () => {
+    const { chat } = await inTheChat()
+    const most = 'x'.repeat(16_384)
+    await type(box(), `${most}, and more`)
+    await until(() => one('message-form [role=alert]').textContent?.startsWith('Too long'))
+    assert.equal(one('#left').textContent, '10 characters too many')
+    assert.isTrue(button('Send').disabled)
+    assert.equal(box().getAttribute('aria-invalid'), 'true')
+    box().dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', cancelable: true }))
+    await drawn()
+    assert.equal(box().value, `${most}, and more`)
+    assert.deepEqual(chat.asked, [])
+    await type(box(), `${most} \n`)
+    await until(() => one('#left').textContent === '0 characters left')
+    assert.equal(one('message-form [role=alert]').textContent, '')
+    button('Send').click()
+    await until(() => chat.asked.length > 0)
+    assert.deepEqual(chat.asked, [`send ${most}`])
+  })
+
   it('sends /pm to a person in private, and shows that conversation', async () => {
     const { chat } = await inTheChat()
     await type(box(), '/pm bob only you')

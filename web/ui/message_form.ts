@@ -4,11 +4,14 @@ import { SottoElement } from './element.ts'
 import { DraftEvent, OpenPrivateEvent, SendEvent } from './events.ts'
 import { customElement, type Html, html, nothing, property, state } from './html.ts'
 import { sendIcon } from './icons.ts'
+import { plural } from './words.ts'
 
 /** What `bodySchema` takes, in UTF-16 units. */
 const MOST = 16_384
 /** The count of what is left is shown from here on. */
 const NEARLY = 1000
+/** The box holds more than can be sent, so that of what is pasted nothing is cut off unseen. */
+const HELD = 16 * MOST
 
 /** Where one writes. Enter sends, Shift+Enter breaks the line. */
 @customElement('message-form')
@@ -32,20 +35,21 @@ export class MessageForm extends SottoElement {
 
   override render(): Html | typeof nothing {
     if (this.room === undefined) return nothing
-    const left = MOST - this.draft.length
+    const left = MOST - this.draft.trimEnd().length
     const to = this.room.kind === 'lobby' ? 'everyone in the Lobby' : this.room.title
     const closed = this.over || this.room.phase === 'gone' || this.room.phase === 'alarm'
     return html`
       ${this.hint.length > 0 ? this.#renderHint() : nothing}
       <form @submit=${this.#onSubmit}>
         <textarea id="message" rows="1" aria-label="Message" aria-keyshortcuts="Enter" placeholder=${closed ? 'Nothing can be written here' : `Write to ${to}`}
-          maxlength=${MOST} enterkeyhint="send" dir="auto" .value=${this.draft} ?disabled=${closed}
+          maxlength=${HELD} aria-describedby="left" aria-invalid=${left < 0 ? 'true' : 'false'} enterkeyhint="send" dir="auto" .value=${this.draft} ?disabled=${closed}
           @input=${this.#onInput} @keydown=${this.#onKey}></textarea>
-        <button class="button primary" type="submit" aria-label="Send" ?disabled=${closed || this.draft.trim() === ''}>
+        <button class="button primary" type="submit" aria-label="Send" ?disabled=${closed || left < 0 || this.draft.trim() === ''}>
           ${sendIcon()}
         </button>
       </form>
-      ${left < NEARLY ? html`<p class="left soft small">${left} characters left</p>` : nothing}
+      <p class="problem small" role="alert">${left < 0 ? 'Too long for one message. Shorten it, or send it in parts.' : ''}</p>
+      ${left < NEARLY ? html`<p class="left soft small" id="left">${spaceFor(left)}</p>` : nothing}
     `
   }
 
@@ -89,8 +93,8 @@ export class MessageForm extends SottoElement {
   }
 
   #submit(): void {
-    const line = this.draft.replace(/\s+$/, '')
-    if (this.room === undefined || line.trim() === '') return
+    const line = this.draft.trimEnd()
+    if (this.room === undefined || line.trim() === '' || line.length > MOST) return
     const command = parse(line, this.users)
     this.hint = command.kind === 'help' ? HELP : command.kind === 'mistake' ? [command.text] : []
     if (command.kind === 'mistake') return
@@ -114,6 +118,10 @@ export class MessageForm extends SottoElement {
     box.style.setProperty('height', `${box.scrollHeight + 2}px`)
     this.style.removeProperty('min-height')
   }
+}
+
+function spaceFor(left: number): string {
+  return left < 0 ? `${plural(-left, 'character')} too many` : `${plural(left, 'character')} left`
 }
 
 declare global {
