@@ -29,6 +29,8 @@ describe('a newcomer', () => {
     })
     bob.chat.connect()
     await inLobby(bob.chat)
+    assert.equal([...seen][0], 'connecting, no lobby')
+    assert.isFalse([...seen].some((one) => one.startsWith('offline')))
     assert.include([...seen], 'entering, joining')
     assert.notInclude([...seen], 'online, joining')
     assert.notInclude([...seen], 'online, no lobby')

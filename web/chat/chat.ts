@@ -103,6 +103,8 @@ export class Chat extends EventTarget implements ChatModel {
   // ── what the person does ──
 
   connect(): void {
+    // Also while the store is still being read: it is on its way.
+    if (this.#life.phase.phase === 'offline') this.#life.set({ phase: 'connecting' })
     void this.ready.then(
       () => {
         const life = this.#life
