@@ -104,6 +104,21 @@ describe('the built page under its real headers', () => {
     }
   })
 
+  it('says that it is starting, and what it needs if it does not start', async () => {
+    const tab = await browser.open('about:blank')
+    const going = Promise.withResolvers<void>()
+    await tab.page.route('**/assets/index-*.js', async (route) => {
+      await going.promise
+      await route.continue()
+    })
+    await tab.page.goto(stack.pageUrl, { waitUntil: 'commit' })
+    await tab.says('If it does not, this browser is too old for it')
+    going.resolve()
+    await tab.page.getByRole('textbox', { name: 'Name' }).waitFor()
+    assert.notInclude(await tab.page.locator('body').innerText(), 'starting')
+    await tab.page.close()
+  })
+
   it('says that a part of it did not load, and goes on after a reload', async () => {
     const tab = await browser.open('about:blank')
     await tab.page.route('**/assets/chat-*.js', (route) => route.fulfill({ status: 404 }))

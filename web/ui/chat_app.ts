@@ -99,6 +99,7 @@ export class ChatApp extends SottoElement {
   }
 
   protected override updated(): void {
+    if (this.ready || this.entered !== undefined) this.querySelector('.starting')?.remove()
     // On the first screen there is nothing to go back from.
     if (this.ready && this.entered === undefined) this.#depth.set(0)
   }
