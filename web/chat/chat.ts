@@ -1,8 +1,8 @@
 import { fromHex, hex } from '../protocol/bytes.ts'
-import { SottoError } from '../protocol/errors.ts'
+import { SottoError, textOf } from '../protocol/errors.ts'
 import { ChatLife } from './chat_life.ts'
 import { type ChatOptions, openParts, type Parts } from './chat_parts.ts'
-import { type Passwords, said } from './chat_session.ts'
+import type { Passwords } from './chat_session.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import type {
@@ -57,7 +57,7 @@ export class Chat extends EventTarget implements ChatModel {
       log: (error) => options.log?.(error),
     })
     this.ready = this.#open()
-    this.ready.catch((error) => this.#life.set({ phase: 'stopped', text: said(error) }))
+    this.ready.catch((error) => this.#life.set({ phase: 'stopped', text: textOf(error) }))
   }
 
   async #open(): Promise<void> {

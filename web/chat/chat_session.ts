@@ -1,5 +1,5 @@
 import { type Bytes, hex } from '../protocol/bytes.ts'
-import { SottoError } from '../protocol/errors.ts'
+import { SottoError, textOf } from '../protocol/errors.ts'
 import type { Event, RoomInfo } from '../protocol/messages.ts'
 import type { Limits } from './absence.ts'
 import type { Clock } from './clock.ts'
@@ -83,7 +83,7 @@ export class ChatSession {
       // The connection ended meanwhile, or the store failed: then there is no use in it.
       if (!isClosed(error)) {
         log(error)
-        raise(trouble(said(error)))
+        raise(trouble(textOf(error)))
         await connection.close()
       }
     }
@@ -230,11 +230,6 @@ export class ChatSession {
     for (const names of renamed) raise(personRenamed(names))
     changed()
   }
-}
-
-/** What an error says to people. */
-export function said(error: unknown): string {
-  return error instanceof SottoError ? error.message : 'Something went wrong here. Reload the page.'
 }
 
 /**

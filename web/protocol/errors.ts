@@ -56,3 +56,10 @@ export class SottoError extends Error {
     this.code = code
   }
 }
+
+/** What an error says to people: one that was not made for them, that there was one. */
+export function textOf(error: unknown): string {
+  return error instanceof SottoError
+    ? error.message
+    : 'Something went wrong here. Reload the page and try again.'
+}

@@ -1,11 +1,10 @@
 /** How values are put on the screen: hashes, sizes, times, initials, failures. */
-import { SottoError } from '../protocol/errors.ts'
+import { SottoError, textOf } from '../protocol/errors.ts'
 
-/** What a failure says to people. One that was not made for them is for the console. */
+/** What a failure says to people. One that was not made for them goes to the console as well. */
 export function said(error: unknown): string {
-  if (error instanceof SottoError) return error.message
-  console.error(error)
-  return 'Something went wrong here. Reload the page and try again.'
+  if (!(error instanceof SottoError)) console.error(error)
+  return textOf(error)
 }
 
 /** Hex digits in groups of four, for people to compare. */
