@@ -112,7 +112,7 @@ describe('the built page under its real headers', () => {
       await route.continue()
     })
     await tab.page.goto(stack.pageUrl, { waitUntil: 'commit' })
-    await tab.says('If it does not, this browser is too old for it')
+    await tab.says('If that does not help, this browser is too old for it')
     going.resolve()
     await tab.page.getByRole('textbox', { name: 'Name' }).waitFor()
     assert.notInclude(await tab.page.locator('body').innerText(), 'starting')

@@ -30,6 +30,10 @@ class Driver {
   constructor(socket: WebSocket) {
     this.#socket = socket
     socket.on('message', (data) => this.#hear(JSON.parse(String(data)) as Answer))
+    socket.on('close', () => {
+      for (const answer of this.#waiting.values())
+        answer({ type: 'error', error: 'Firefox is gone' })
+    })
   }
 
   async send<T>(method: string, params: object = {}): Promise<T> {
@@ -38,6 +42,7 @@ class Driver {
     this.#waiting.set(id, resolve)
     this.#socket.send(JSON.stringify({ id, method, params }))
     const { type, result, error, message } = await promise
+    this.#waiting.delete(id)
     if (type === 'error') throw new Error(`${method}: ${error}: ${message}`)
     return result as T
   }

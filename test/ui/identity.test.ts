@@ -206,7 +206,7 @@ describe('somebody who can’t come in', () => {
     }
     assert.equal(
       one('#name-problem').textContent,
-      'Something went wrong here. Reload the page and try again.',
+      'Something went wrong here. Close Sotto, open it again and try once more.',
     )
     assert.deepEqual(logged, [door.failure])
   })

@@ -61,5 +61,5 @@ export class SottoError extends Error {
 export function textOf(error: unknown): string {
   return error instanceof SottoError
     ? error.message
-    : 'Something went wrong here. Reload the page and try again.'
+    : 'Something went wrong here. Close Sotto, open it again and try once more.'
 }
