@@ -68,12 +68,17 @@ export class FirefoxBrowser {
 
   static async start(): Promise<FirefoxBrowser> {
     const firefox = await Firefox.start(['--remote-debugging-port', '0', 'about:blank'])
-    const socket = new WebSocket(`${await addressOf(firefox)}/session`)
-    await once(socket, 'open')
-    const driver = new Driver(socket)
-    await driver.send('session.new', { capabilities: {} })
-    await driver.send('session.subscribe', { events: ['log.entryAdded'] })
-    return new FirefoxBrowser(firefox, driver)
+    try {
+      const socket = new WebSocket(`${await addressOf(firefox)}/session`)
+      await once(socket, 'open')
+      const driver = new Driver(socket)
+      await driver.send('session.new', { capabilities: {} })
+      await driver.send('session.subscribe', { events: ['log.entryAdded'] })
+      return new FirefoxBrowser(firefox, driver)
+    } catch (error) {
+      await firefox.end()
+      throw error
+    }
   }
 
   get complaints(): readonly string[] {
